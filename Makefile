@@ -1,0 +1,50 @@
+# `make` lists the targets. All of them use .venv in this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help venv check fix test notebooks reproduce figures lab gpu golden clean
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+
+venv: $(BIN)/.installed ## set up .venv with everything that the project needs
+$(BIN)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; v = sys.version_info; sys.exit(v < (3, 11) and f"cocodesign needs Python 3.11 or newer, $(PYTHON) is {v.major}.{v.minor}: call make PYTHON=python3.11")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+check: venv ## all that must hold before a commit; changes nothing
+	ruff format --check .
+	ruff check .
+	basedpyright
+	lint-imports
+	pytest -q -m "not slow and not gpu and not notebook"
+
+fix: venv ## repair what can be repaired
+	ruff check --fix .
+	ruff format .
+
+test: venv ## all tests that need no accelerator
+	pytest -q -m "not gpu"
+
+notebooks: venv ## each notebook at its defaults
+	pytest -q -m notebook
+
+reproduce: venv ## data, runs, figures and verdict at the laptop profile
+	cocodesign reproduce
+
+figures: venv ## every paper figure, from records
+	cocodesign figures
+
+lab: venv ## JupyterLab on the notebooks
+	jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+
+gpu: venv ## every GPU check and benchmark, into benchmarks/results
+	python -m benchmarks.gpu_session --out benchmarks/results
+
+clean: ## remove runs and figures, keep .venv and data
+	rm -rf runs paper_figures/out .snakemake

@@ -1,0 +1,31 @@
+"""The command ``cocodesign``.
+
+Each command's module imports only typer at its top, so that ``--help`` is instant;
+what a command needs is imported when it runs.
+"""
+
+import sys
+
+import typer
+
+from cocodesign.errors import CocodesignError
+
+app = typer.Typer(
+    help="Deep learning made fast and small by designing four layers together.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def main() -> None:
+    """Run the command line; a foreseen error is one message and status 1."""
+    try:
+        app()
+    except CocodesignError as error:
+        typer.secho(f"error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()
