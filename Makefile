@@ -4,10 +4,10 @@ BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help venv check fix test notebooks reproduce figures lab gpu golden clean
+.PHONY: help venv lint check fix test notebooks reproduce figures lab gpu golden clean
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## /\1\t/' | expand -t 12
+	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 12
 
 venv: $(BIN)/.installed ## set up .venv with everything that the project needs
 $(BIN)/.installed: pyproject.toml
@@ -17,18 +17,20 @@ $(BIN)/.installed: pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable '.[dev]'
 	@touch $@
 
-check: venv ## all that must hold before a commit; changes nothing
+lint: venv ## format, lint, types, layers
 	ruff format --check .
 	ruff check .
 	basedpyright
-	lint-imports
-	pytest -q -m "not slow and not gpu and not notebook"
+	lint-imports --no-logo
+
+check: lint ## all that must hold before a commit, in a minute; changes nothing
+	pytest -q -m "not slow and not gpu and not notebook and not distributed"
 
 fix: venv ## repair what can be repaired
 	ruff check --fix .
 	ruff format .
 
-test: venv ## all tests that need no accelerator
+test: lint ## what CI runs: all tests that need no accelerator
 	pytest -q -m "not gpu"
 
 notebooks: venv ## each notebook at its defaults
@@ -43,8 +45,8 @@ figures: venv ## every paper figure, from records
 lab: venv ## JupyterLab on the notebooks
 	jupyter lab --ServerApp.ip=127.0.0.1 notebooks
 
-gpu: venv ## every GPU check and benchmark, into benchmarks/results
-	python -m benchmarks.gpu_session --out benchmarks/results
+gpu: ## every GPU check and benchmark, with the Python at hand if there is no .venv
+	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_session --out benchmarks/results
 
 clean: ## remove runs and figures, keep .venv and data
 	rm -rf runs paper_figures/out .snakemake

@@ -8,6 +8,8 @@ message of a ``CocodesignError`` without a traceback and ends with status 1::
     ├── ProjectNotFoundError      no clone of the project here or above
     ├── DataUnavailableError      no source of a data set could be reached
     ├── DataMismatchError         a file is not the one its manifest describes
+    ├── DataCacheError            the data cache cannot be written or locked
+    ├── DataFormatError           a file is not of the format its reader reads
     ├── NotebookError             a notebook lacks what the runner needs
     ├── ParameterError            a parameter was refused
     │   ├── UnknownParameterError     the notebook does not declare it
@@ -41,6 +43,14 @@ class DataUnavailableError(CocodesignError):
 
 class DataMismatchError(CocodesignError):
     """A file's size or digest is not the one that its manifest states."""
+
+
+class DataCacheError(CocodesignError):
+    """The data cache cannot be written, or its lock was not free in time."""
+
+
+class DataFormatError(CocodesignError):
+    """A data file is truncated, or not of the format that its reader reads."""
 
 
 class NotebookError(CocodesignError):
@@ -80,7 +90,15 @@ class RunTimeoutError(RunError):
 
 
 class RunStoppedError(RunError):
-    """A signal asked the run to stop."""
+    """A signal asked the run to stop, or another attempt took its lease.
+
+    Attributes:
+        signal_number: The signal, ``None`` if it was the lease.
+    """
+
+    def __init__(self, message: str, signal_number: int | None = None) -> None:
+        super().__init__(message)
+        self.signal_number = signal_number
 
 
 class RecordMissingError(RunError):

@@ -6,7 +6,7 @@ import subprocess
 from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 _PACKAGES = ("cocodesign", "torch", "numpy", "papermill", "plotly", "cupy-cuda13x")
 
@@ -44,7 +44,7 @@ class Provenance:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, fields: dict[str, Any]) -> Self:
+    def from_dict(cls, fields: dict[str, Any]) -> "Provenance":
         """Rebuild what ``to_dict`` gave.
 
         Args:

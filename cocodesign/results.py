@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from cocodesign.errors import RecordError
 from cocodesign.files import write_atomically
@@ -21,6 +21,9 @@ from cocodesign.provenance import Provenance
 RECORD_NAME = "record.json"
 RUN_CONTEXT_NAME = "run.json"
 RECORD_VERSION = 1
+
+PROFILES = ("smoke", "laptop", "gpu", "paper")
+"""The profiles that count as reproductions, by rising scale."""
 
 Scalar = bool | int | float | str | None
 Column = Sequence[Scalar]
@@ -134,7 +137,7 @@ class RunRecord:
         return json.dumps(fields, indent=1, allow_nan=False, ensure_ascii=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Self:
+    def from_json(cls, text: str) -> "RunRecord":
         """Rebuild a record from its JSON text.
 
         Args:
@@ -149,7 +152,7 @@ class RunRecord:
         try:
             fields = json.loads(text)
             version = fields.pop("record_version")
-        except (ValueError, AttributeError, KeyError) as error:
+        except (ValueError, AttributeError, TypeError, KeyError) as error:
             raise RecordError(f"not a run record: {error!r}") from error
         if version != RECORD_VERSION:
             raise RecordError(
@@ -189,7 +192,7 @@ class RunContext:
         write_atomically(run_dir / RUN_CONTEXT_NAME, text + "\n")
 
     @classmethod
-    def read(cls, run_dir: Path) -> Self | None:
+    def read(cls, run_dir: Path) -> "RunContext | None":
         """Read ``run.json`` from the run folder.
 
         Args:
@@ -279,7 +282,9 @@ def read_record(path: Path) -> RunRecord:
     except (OSError, UnicodeDecodeError) as error:
         raise RecordError(f"{path}: {error}") from error
     except RecordError as error:
-        raise RecordError(f"{path}: {error}") from error
+        raise RecordError(
+            f"{path}: {error}; run its notebook again, or remove the file"
+        ) from error
 
 
 def find_records(*folders: Path) -> Iterator[tuple[Path, RunRecord]]:
@@ -294,3 +299,30 @@ def find_records(*folders: Path) -> Iterator[tuple[Path, RunRecord]]:
     for folder in folders:
         for path in sorted([*folder.glob("*.json"), *folder.glob(f"*/{RECORD_NAME}")]):
             yield path, read_record(path)
+
+
+def newest_record(
+    records: Iterable[RunRecord], *, notebook: str, profile: str | None = None
+) -> RunRecord | None:
+    """Choose a notebook's newest record at the largest profile.
+
+    Args:
+        records: Where to choose from.
+        notebook: The notebook's name.
+        profile: Only this profile; any of ``PROFILES`` if ``None``, so that runs by
+            hand and with changed values never stand for a reproduction.
+
+    Returns:
+        The record, or ``None`` if none fits.
+    """
+    profiles = PROFILES if profile is None else (profile,)
+    fitting = [
+        record
+        for record in records
+        if record.notebook == notebook and record.profile in profiles
+    ]
+    return max(
+        fitting,
+        key=lambda record: (profiles.index(record.profile), record.finished),
+        default=None,
+    )

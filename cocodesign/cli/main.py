@@ -8,6 +8,10 @@ import sys
 
 import typer
 
+from cocodesign.cli.doctor import doctor
+from cocodesign.cli.figures import figures
+from cocodesign.cli.reproduce import reproduce
+from cocodesign.cli.verdict import verdict
 from cocodesign.errors import CocodesignError
 
 app = typer.Typer(
@@ -16,6 +20,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+for command in (reproduce, figures, verdict, doctor):
+    app.command()(command)
 
 
 def main() -> None:

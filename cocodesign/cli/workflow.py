@@ -1,0 +1,152 @@
+"""Snakemake as a process: started, shown, stopped."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from cocodesign.project import Project
+
+_SHOWN_CHARACTERS = 2_000  # of Snakemake's log, where it could not start
+_STOP_GRACE_S = 10.0  # the runner needs three seconds to save a stopped notebook
+
+
+def run_workflow(
+    project: "Project", *, profile: str, parts: Sequence[str], site: str
+) -> int:
+    """Run what is out of date, showing what the steps print.
+
+    The steps print to Snakemake's standard output, Snakemake itself to its standard
+    error, which goes to ``runs/logs/workflow.log`` and is shown only if no step came
+    to print anything. If this process is asked to stop, Snakemake and all its jobs
+    are stopped first.
+
+    Args:
+        project: The clone.
+        profile: The notebooks' profile.
+        parts: Only these parts; all if empty.
+        site: The folder of ``workflow/profiles`` that says where jobs run.
+
+    Returns:
+        Snakemake's exit status, 0 if every step is done.
+    """
+    command = _command(project, profile, parts, site)
+    log = project.runs / "logs" / "workflow.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    num_lines = 0
+    with (
+        log.open("w", encoding="utf-8") as own_words,
+        subprocess.Popen(
+            command,
+            cwd=project.root,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=own_words,
+            text=True,
+            errors="replace",
+            start_new_session=True,  # so that the whole group can be stopped
+        ) as process,
+        _stopping(process),
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            typer.echo(line.rstrip())
+            num_lines += 1
+        status = process.wait()
+    if status and not num_lines:
+        typer.echo(log.read_text(encoding="utf-8")[-_SHOWN_CHARACTERS:], err=True)
+    return status
+
+
+def describe_workflow(
+    project: "Project", *, profile: str, parts: Sequence[str], site: str
+) -> None:
+    """Print which steps are out of date and why; run nothing.
+
+    Args:
+        project: The clone.
+        profile: The notebooks' profile.
+        parts: Only these parts; all if empty.
+        site: The folder of ``workflow/profiles`` that says where jobs run.
+    """
+    command = [*_command(project, profile, parts, site), "--dry-run"]
+    answer = subprocess.run(
+        command, cwd=project.root, capture_output=True, text=True, check=False
+    )
+    if answer.returncode:
+        typer.echo(answer.stderr, err=True)
+        raise typer.Exit(answer.returncode)
+    steps = _planned_steps(answer.stdout)
+    for name, reason in steps:
+        typer.echo(f"would run {name}: {reason}")
+    typer.echo(f"{len(steps)} steps" if steps else "everything is up to date")
+
+
+def _command(
+    project: "Project", profile: str, parts: Sequence[str], site: str
+) -> list[str]:
+    return [
+        sys.executable,
+        "-m",
+        "snakemake",
+        "--snakefile",
+        str(project.workflow / "Snakefile"),
+        "--profile",
+        str(project.workflow / "profiles" / site),
+        "--nolock",  # cocodesign reproduce holds a lock that dies with it
+        "--config",
+        f"profile={profile}",
+        f"only={' '.join(parts)}",
+    ]
+
+
+def _planned_steps(output: str) -> list[tuple[str, str]]:
+    """Return name and reason of every step that a dry run announces."""
+    steps: list[tuple[str, str]] = []
+    name = ""
+    for line in output.splitlines():
+        if found := re.match(r"(?:local)?rule (\w+):", line):
+            name = found.group(1)
+        elif found := re.match(r"\s+wildcards: \w+=(.+)", line):
+            name = f"{name} {found.group(1)}"
+        elif found := re.match(r"\s+reason: (.+)", line):
+            steps = [step for step in steps if step[0] != name]
+            steps.append((name, found.group(1)))
+    return [step for step in steps if step[0] != "everything"]
+
+
+@contextmanager
+def _stopping(process: "subprocess.Popen[str]") -> Iterator[None]:
+    """Stop the process's whole group when this process is told to stop."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's form
+        raise SystemExit(128 + number)
+
+    former = {
+        name: signal.signal(name, stop) for name in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for name, action in former.items():
+            signal.signal(name, action)
+        _stop_group(process)
+
+
+def _stop_group(process: "subprocess.Popen[str]") -> None:
+    """Ask a process group to stop, then make it."""
+    if process.poll() is not None:
+        return
+    os.killpg(process.pid, signal.SIGTERM)
+    try:
+        process.wait(_STOP_GRACE_S)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
