@@ -41,13 +41,17 @@ def doctor() -> None:
     """Look for everything that the project can use; status 1 if it cannot run."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     findings = examine()
     table = Table(title="cocodesign doctor", title_justify="left")
     for heading in ("what", "state", "detail", "to add it"):
         table.add_column(heading, overflow="fold")
     for found in findings:
-        table.add_row(found.subject, _MARKS[found.state], found.detail, found.remedy)
+        mark = Text.from_markup(_MARKS[found.state])
+        texts = (found.subject, found.detail, found.remedy)
+        subject, detail, remedy = map(Text, texts)  # as they are: '.[gpu]' is no markup
+        table.add_row(subject, mark, detail, remedy)
     Console().print(table)
     if any(found.state == "missing" for found in findings):
         raise typer.Exit(1)

@@ -8,9 +8,12 @@ import sys
 
 import typer
 
+from cocodesign.cli import data
 from cocodesign.cli.doctor import doctor
 from cocodesign.cli.figures import figures
 from cocodesign.cli.reproduce import reproduce
+from cocodesign.cli.run import run
+from cocodesign.cli.runs import runs
 from cocodesign.cli.verdict import verdict
 from cocodesign.errors import CocodesignError
 
@@ -21,8 +24,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (reproduce, figures, verdict, doctor):
+for command in (reproduce, run, runs, figures, verdict, doctor):
     app.command()(command)
+app.add_typer(data.app, name="data")
 
 
 def main() -> None:

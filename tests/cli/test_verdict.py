@@ -5,7 +5,8 @@ import pytest
 from cocodesign.claims import load_claims
 
 
-def test_json_lists_all_claims_with_the_promised_keys(clone, call) -> None:
+@pytest.mark.usefixtures("clone")
+def test_json_lists_all_claims_with_the_promised_keys(call) -> None:
     result = call(["verdict", "--json"])
     verdicts = json.loads(result.stdout)
     assert result.exit_code == 0
@@ -16,12 +17,14 @@ def test_json_lists_all_claims_with_the_promised_keys(clone, call) -> None:
     assert all("missing" in each["reason"] for each in verdicts)
 
 
-def test_only_one_part_is_judged_when_asked(clone, call) -> None:
+@pytest.mark.usefixtures("clone")
+def test_only_one_part_is_judged_when_asked(call) -> None:
     verdicts = json.loads(call(["verdict", "--json", "--only", "events"]).stdout)
     assert [each["id"] for each in verdicts] == ["events-fusion"]
 
 
-def test_an_unknown_part_is_refused_with_the_known_ones(clone, call) -> None:
+@pytest.mark.usefixtures("clone")
+def test_an_unknown_part_is_refused_with_the_known_ones(call) -> None:
     result = call(["verdict", "--only", "evens"])
     assert result.exit_code == 2
     assert "evens" in result.output
@@ -49,7 +52,8 @@ def test_a_record_is_judged_and_a_failure_is_the_exit_status(
     assert found["measured"] == pytest.approx(value)
 
 
-def test_the_table_counts_the_verdicts(clone, call) -> None:
+@pytest.mark.usefixtures("clone")
+def test_the_table_counts_the_verdicts(call) -> None:
     result = call(["verdict"])
     assert "18 claims: 18 NOT RUN" in result.stdout
     assert "codesign-1000x" in result.stdout
