@@ -7,9 +7,11 @@ machine that loses power, sees the old content or the new one, never half of it.
 import hashlib
 import os
 import tempfile
+import threading
 from pathlib import Path
 
 _CHUNK_BYTES = 1 << 20
+_UMASK_LOCK = threading.Lock()
 
 
 def write_atomically(path: Path, content: bytes | str) -> None:
@@ -61,6 +63,7 @@ def sha256_of(path: Path) -> str:
 
 def _umask() -> int:
     """Return the process's umask, which POSIX only tells while setting one."""
-    umask = os.umask(0o077)
-    os.umask(umask)
+    with _UMASK_LOCK:  # else a second thread would read, and leave behind, 0o077
+        umask = os.umask(0o077)
+        os.umask(umask)
     return umask

@@ -121,10 +121,10 @@ def _with_trace_ids(figure: "go.Figure", name: str) -> "go.Figure":
     """Return a copy whose traces carry their place as id instead of a random one."""
     import plotly.graph_objects as go
 
-    copy = go.Figure(figure)
-    for index, trace in enumerate(copy.select_traces()):
-        trace.uid = f"{name}-{index}"
-    return copy
+    fields = figure.to_dict()
+    for index, trace in enumerate(fields["data"]):
+        trace["uid"] = f"{name}-{index}"
+    return go.Figure(fields)
 
 
 def _with_fixed_ids(svg: str, name: str) -> str:

@@ -1,0 +1,515 @@
+import copy
+import gc
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from cocodesign.kfac import KFAC
+from cocodesign.seeding import seeded_globally
+from tests.references import dense_curvature
+from tests.tolerances import assert_close
+
+
+def drawn(*shape: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+
+LABELS = torch.tensor([0, 2, 1, 1, 0, 2])
+PICTURES = drawn(6, 2, 5, 5)
+
+
+def small_network(*, inplace: bool = True, bias: bool = True) -> nn.Sequential:
+    with seeded_globally(3, "weights"):
+        network = nn.Sequential(
+            nn.Conv2d(2, 3, 3, stride=2, padding=1, bias=bias),
+            nn.BatchNorm2d(3),
+            nn.ReLU(inplace=inplace),
+            nn.Flatten(),
+            nn.Linear(27, 3),
+        )
+    return network.double()
+
+
+def one_step(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
+) -> None:
+    optimizer.zero_grad()
+    functional.cross_entropy(model(x), y).backward()
+    optimizer.step()
+
+
+def movements(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Tensor]:
+    """Return what one step on the pictures adds to every parameter."""
+    before = copy.deepcopy(list(model.parameters()))
+    one_step(model, optimizer, PICTURES, LABELS)
+    return [
+        after.detach() - old.detach()
+        for after, old in zip(model.parameters(), before, strict=True)
+    ]
+
+
+# What a layer's block is
+
+
+def test_one_example_makes_the_block_of_a_linear_layer_the_exact_fisher():
+    model = nn.Linear(4, 3).double()
+    x, y = drawn(1, 4), LABELS[:1]
+    fisher = dense_curvature.empirical_fisher(model, x, y, [model.weight])
+    optimizer = KFAC(model)
+    one_step(model, optimizer, x, y)
+    state = optimizer.state[model.weight]
+    a_of_the_weight = state["a_factor"][:-1, :-1]
+    assert_close(torch.kron(state["g_factor"], a_of_the_weight), fisher)
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_linear_step_solves_the_dense_damped_system(bias):
+    model = nn.Linear(4, 3, bias=bias).double()
+    x, y = drawn(6, 4), LABELS
+    factors = dense_curvature.linear_factors(model, nn.Identity(), x, y)
+    loss = functional.cross_entropy(model(x), y)
+    gradient, *rest = torch.autograd.grad(loss, list(model.parameters()))
+    if bias:
+        gradient = torch.cat([gradient, rest[0][:, None]], 1)
+    before = copy.deepcopy(model)
+    one_step(model, KFAC(model, lr=0.5, damping=0.03, kl_clip=None), x, y)
+    expected = -0.5 * dense_curvature.damped_solution(*factors, gradient, 0.03)
+    assert_close(model.weight - before.weight, expected[:, :4])
+    if bias:
+        assert_close(model.bias - before.bias, expected[:, 4])
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize(
+    "settings",
+    [{"padding": 1}, {"stride": (2, 1), "padding": (0, 1)}, {"dilation": 2}],
+    ids=["padded", "strided", "dilated"],
+)
+def test_a_convolution_step_solves_the_dense_damped_system(settings, bias):
+    layer = nn.Conv2d(2, 3, 2, bias=bias, **settings).double()
+    head = nn.Sequential(nn.Tanh(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    factors = dense_curvature.convolution_factors(layer, head, PICTURES, LABELS)
+    loss = functional.cross_entropy(head(layer(PICTURES)), LABELS)
+    gradient, *rest = torch.autograd.grad(loss, list(layer.parameters()))
+    gradient = gradient.flatten(1)
+    if bias:
+        gradient = torch.cat([gradient, rest[0][:, None]], 1)
+    before = copy.deepcopy(layer)
+    model = nn.Sequential(layer, head)
+    one_step(model, KFAC(model, lr=1.0, damping=0.1, kl_clip=None), PICTURES, LABELS)
+    expected = -dense_curvature.damped_solution(*factors, gradient, 0.1)
+    assert_close((layer.weight - before.weight).flatten(1), expected[:, :8])
+    if bias:
+        assert_close(layer.bias - before.bias, expected[:, 8])
+
+
+def test_a_batch_normalisation_step_solves_each_channels_exact_fisher():
+    norm = nn.BatchNorm1d(3).double()
+    norm.running_mean.copy_(drawn(3))
+    model = nn.Sequential(norm, nn.Tanh())
+    norm.eval()  # running statistics: an example's gradient is its own
+    x = drawn(6, 3)
+    pair = [norm.weight, norm.bias]
+    fisher = dense_curvature.empirical_fisher(model, x, LABELS, pair)
+    loss = functional.cross_entropy(model(x), LABELS)
+    gradient = torch.stack(torch.autograd.grad(loss, pair))
+    before = copy.deepcopy(norm)
+    one_step(model, KFAC(model, lr=1.0, damping=0.2, kl_clip=None), x, LABELS)
+    for channel in range(3):
+        block = fisher[channel::3, channel::3] + 0.2 * torch.eye(2).double()
+        expected = -torch.linalg.solve(block, gradient[:, channel])
+        moved = [
+            after - old for after, old in zip(pair, before.parameters(), strict=True)
+        ]
+        assert_close(torch.stack(moved)[:, channel], expected)
+
+
+# What the damping means
+
+
+def test_repeating_every_example_changes_no_step():
+    once, thrice = small_network(), small_network()
+    one_step(once, KFAC(once), PICTURES, LABELS)
+    one_step(thrice, KFAC(thrice), PICTURES.repeat(3, 1, 1, 1), LABELS.repeat(3))
+    for single, repeated in zip(once.parameters(), thrice.parameters(), strict=True):
+        assert_close(repeated, single)
+
+
+def test_a_summed_loss_has_the_factors_of_a_mean_loss():
+    mean, total = small_network(), small_network()
+    optimizers = (KFAC(mean), KFAC(total, loss_reduction="sum"))
+    one_step(mean, optimizers[0], PICTURES, LABELS)
+    functional.cross_entropy(total(PICTURES), LABELS, reduction="sum").backward()
+    optimizers[1].step()
+    for layer, other in ((mean[0], total[0]), (mean[4], total[4])):
+        expected = optimizers[0].state[layer.weight]
+        actual = optimizers[1].state[other.weight]
+        assert_close(actual["a_factor"], expected["a_factor"])
+        assert_close(actual["g_factor"], expected["g_factor"])
+
+
+def test_passes_before_one_step_add_up_to_the_whole_batch():
+    whole, parts = nn.Linear(4, 3).double(), nn.Linear(4, 3).double()
+    parts.load_state_dict(whole.state_dict())
+    x = drawn(6, 4)
+    one_step(whole, KFAC(whole), x, LABELS)
+    optimizer = KFAC(parts)
+    for part in (slice(0, 3), slice(3, 6)):
+        (functional.cross_entropy(parts(x[part]), LABELS[part]) / 2).backward()
+    optimizer.step()
+    assert_close(parts.weight, whole.weight)
+    assert_close(parts.bias, whole.bias)
+
+
+def test_a_huge_damping_leaves_sgd_with_the_learning_rate_divided_by_it():
+    damping = 1e16
+    curved, plain = small_network(), small_network()
+    kfac = KFAC(curved, lr=0.1 * damping, damping=damping, kl_clip=None)
+    sgd = torch.optim.SGD(plain.parameters(), lr=0.1, momentum=0.9)
+    for _ in range(4):
+        one_step(curved, kfac, PICTURES, LABELS)
+        one_step(plain, sgd, PICTURES, LABELS)
+    for ours, theirs in zip(curved.parameters(), plain.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-7)
+
+
+def test_the_step_is_shortened_until_its_quadratic_form_is_the_bound():
+    free, bounded = small_network(), small_network()
+    long = movements(free, KFAC(free, lr=10.0, kl_clip=None))
+    short = movements(bounded, KFAC(bounded, lr=10.0, kl_clip=1e-4))
+    gradients = [parameter.grad for parameter in free.parameters()]
+    # The long step is η D with D = (F + λI)⁻¹ ∇W, so η² D·∇W is its quadratic form.
+    form = -10.0 * sum(
+        (move * grad).sum() for move, grad in zip(long, gradients, strict=True)
+    )
+    shrinkage = (1e-4 / form) ** 0.5
+    assert shrinkage < 0.5
+    for move, reference in zip(short, long, strict=True):
+        assert_close(move, shrinkage * reference)
+
+
+def test_a_step_within_the_bound_is_left_alone():
+    free, bounded = small_network(), small_network()
+    expected = movements(free, KFAC(free, lr=1e-6, kl_clip=None))
+    actual = movements(bounded, KFAC(bounded, lr=1e-6, kl_clip=1.0))
+    assert all(torch.equal(a, e) for a, e in zip(actual, expected, strict=True))
+
+
+@pytest.mark.parametrize("loss_reduction", ["mean", "sum"])
+def test_the_first_examples_stand_for_all_of_them(loss_reduction):
+    model, few = small_network(), small_network()
+    for network in (model, few):
+        network[1].eval()  # so that examples do not depend on one another
+    optimizer = KFAC(model, num_factor_examples=4, loss_reduction=loss_reduction)
+    reference = KFAC(few)
+    functional.cross_entropy(
+        model(PICTURES), LABELS, reduction=loss_reduction
+    ).backward()
+    optimizer.step()
+    one_step(few, reference, PICTURES[:4], LABELS[:4])
+    for layer, other in ((model[0], few[0]), (model[1], few[1]), (model[4], few[4])):
+        expected = reference.state[other.weight]
+        for name in expected.keys() & {"a_factor", "g_factor", "fisher"}:
+            assert_close(optimizer.state[layer.weight][name], expected[name])
+
+
+# Which passes count, and when
+
+
+def test_an_in_place_activation_changes_nothing():
+    inplace, separate = small_network(inplace=True), small_network(inplace=False)
+    optimizers = KFAC(inplace), KFAC(separate)
+    for _ in range(3):
+        one_step(inplace, optimizers[0], PICTURES, LABELS)
+        one_step(separate, optimizers[1], PICTURES, LABELS)
+    for a, b in zip(inplace.parameters(), separate.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_evaluation_and_passes_without_gradients_do_not_count():
+    disturbed, quiet = small_network(), small_network()
+    optimizer = KFAC(disturbed)
+    disturbed.eval()
+    scores = disturbed(10 * PICTURES)
+    torch.autograd.grad(scores.sum(), list(disturbed.parameters()))
+    disturbed.train()
+    with torch.no_grad():
+        disturbed[4](torch.ones(2, 27).double())
+    one_step(disturbed, optimizer, PICTURES, LABELS)
+    one_step(quiet, KFAC(quiet), PICTURES, LABELS)
+    for a, b in zip(disturbed.parameters(), quiet.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_zero_grad_drops_what_was_collected():
+    model, fresh = small_network(bias=False), small_network(bias=False)
+    norm_state = copy.deepcopy(model.state_dict())
+    optimizer = KFAC(model)
+    functional.cross_entropy(model(3 * PICTURES), LABELS).backward()
+    model.load_state_dict(norm_state)
+    one_step(model, optimizer, PICTURES, LABELS)
+    one_step(fresh, KFAC(fresh), PICTURES, LABELS)
+    for a, b in zip(model.parameters(), fresh.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_statistics_are_refreshed_at_powers_of_two_and_then_every_interval():
+    model = nn.Linear(4, 3).double()
+    optimizer = KFAC(model, factor_interval=5)
+    refreshed = []
+    for step in range(17):
+        before = optimizer.state[model.weight].get("num_updates", 0)
+        one_step(model, optimizer, drawn(6, 4, seed=step), LABELS)
+        if optimizer.state[model.weight]["num_updates"] > before:
+            refreshed.append(step)
+    assert refreshed == [0, 1, 2, 4, 5, 10, 15]
+
+
+def test_the_hooks_go_with_the_optimizer():
+    model = small_network()
+    optimizer = KFAC(model)
+    assert any(module._forward_hooks for module in model.modules())
+    del optimizer
+    gc.collect()
+    assert not any(module._forward_hooks for module in model.modules())
+
+
+def test_a_layer_that_a_step_does_not_use_keeps_its_weights():
+    used, unused = nn.Linear(4, 3).double(), nn.Linear(4, 3).double()
+    model = nn.ModuleList([used, unused])
+    weight = unused.weight.clone()
+    optimizer = KFAC(model)
+    optimizer.zero_grad()
+    functional.cross_entropy(used(drawn(6, 4)), LABELS).backward()
+    optimizer.step()
+    assert torch.equal(unused.weight, weight)
+
+
+# Robustness
+
+
+def test_frozen_parameters_stay_and_the_others_solve_their_own_system():
+    model = nn.Linear(4, 3).double()
+    model.bias.requires_grad_(False)
+    x = drawn(6, 4)
+    without_bias = nn.Linear(4, 3, bias=False).double()
+    without_bias.weight.data.copy_(model.weight)
+    a_factor, _ = dense_curvature.linear_factors(without_bias, nn.Identity(), x, LABELS)
+    bias = model.bias.clone()
+    optimizer = KFAC(model)
+    one_step(model, optimizer, x, LABELS)
+    assert torch.equal(model.bias, bias)
+    assert_close(optimizer.state[model.weight]["a_factor"], a_factor)
+
+
+def test_a_dead_layer_stays_finite():
+    model = small_network()
+    optimizer = KFAC(model)
+    for _ in range(3):
+        optimizer.zero_grad()
+        (0 * model(PICTURES)).sum().backward()
+        optimizer.step()
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+
+
+def test_a_damping_below_the_precision_warns_once_and_never_gives_nan():
+    model = small_network().float()
+    optimizer = KFAC(model, lr=1e-3, damping=1e-30, factor_interval=1)
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        for _ in range(12):
+            one_step(model, optimizer, PICTURES[:2].float(), LABELS[:2])
+    assert ["not positive definite" in str(w.message) for w in warned] == [True]
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
+    assert optimizer.state[model[4].weight]["escalation"] > 1
+
+
+def test_one_warning_names_all_that_is_not_covered():
+    shared = nn.Linear(3, 3)
+    tied = nn.Linear(3, 3, bias=False)
+    tied.weight = shared.weight
+    model = nn.ModuleDict(
+        {
+            "grouped": nn.Conv2d(2, 2, 1, groups=2, bias=False),
+            "shared": shared,
+            "tied": tied,
+            "embedding": nn.Embedding(2, 2),
+            "covered": nn.Linear(2, 2),
+        }
+    )
+    with pytest.warns(UserWarning, match="plain gradient") as warned:
+        KFAC(model)
+    assert len(warned) == 1
+    message = str(warned[0].message)
+    for name in ("grouped.weight", "shared.weight", "shared.bias", "embedding.weight"):
+        assert name in message
+    assert "covered" not in message
+
+
+def test_an_uncovered_parameter_moves_as_with_sgd():
+    models = nn.Embedding(4, 3), nn.Embedding(4, 3)
+    models[1].load_state_dict(models[0].state_dict())
+    settings = {"lr": 0.3, "momentum": 0.8, "weight_decay": 0.1}
+    with pytest.warns(UserWarning, match="plain gradient"):
+        ours = KFAC(models[0], **settings)
+    theirs = torch.optim.SGD(models[1].parameters(), **settings)
+    for step in range(4):
+        for model, optimizer in zip(models, (ours, theirs), strict=True):
+            one_step(model, optimizer, torch.tensor([step, 1]), LABELS[:2])
+    assert torch.equal(models[0].weight, models[1].weight)
+
+
+# As an optimizer
+
+
+def test_a_group_has_its_own_learning_rate():
+    together, apart = small_network(), small_network()
+    expected = movements(together, KFAC(together, lr=0.1, kl_clip=None))
+    groups = [
+        {"params": list(apart[:4].parameters())},
+        {"params": list(apart[4].parameters()), "lr": 0.3},
+    ]
+    actual = movements(apart, KFAC(apart, groups, lr=0.1, kl_clip=None))
+    for index, (move, reference) in enumerate(zip(actual, expected, strict=True)):
+        assert_close(move, reference * (3 if index >= 4 else 1))
+
+
+def test_parameters_outside_all_groups_stay():
+    model = small_network()
+    kept = model[0].weight.clone()
+    optimizer = KFAC(model, model[4].parameters())
+    for _ in range(2):
+        one_step(model, optimizer, PICTURES, LABELS)
+    assert torch.equal(model[0].weight, kept)
+    assert len(optimizer.state_dict()["state"]) == 2
+
+
+def test_weight_decay_is_added_behind_the_preconditioner():
+    decayed, plain = small_network(), small_network()
+    start = [p.detach().clone() for p in plain.parameters()]
+    moved = movements(decayed, KFAC(decayed, lr=0.1, weight_decay=0.5))
+    reference = movements(plain, KFAC(plain, lr=0.1))
+    for move, without, old in zip(moved, reference, start, strict=True):
+        assert_close(move, without - 0.1 * 0.5 * old)
+
+
+def test_a_scheduler_sets_the_learning_rate():
+    model, reference = small_network(), small_network()
+    optimizer = KFAC(model, lr=0.2, kl_clip=None)
+    torch.optim.lr_scheduler.LambdaLR(optimizer, lambda _: 0.5)
+    expected = movements(reference, KFAC(reference, lr=0.1, kl_clip=None))
+    for move, other in zip(movements(model, optimizer), expected, strict=True):
+        assert_close(move, other)
+
+
+def test_a_closure_is_evaluated_with_gradients_and_its_loss_returned():
+    model, reference = small_network(), small_network()
+    optimizer = KFAC(model)
+
+    def closure() -> float:
+        optimizer.zero_grad()
+        loss = functional.cross_entropy(model(PICTURES), LABELS)
+        loss.backward()
+        return loss.item()
+
+    with torch.no_grad():
+        expected = functional.cross_entropy(small_network()(PICTURES), LABELS)
+    assert optimizer.step(closure) == pytest.approx(expected.item())
+    one_step(reference, KFAC(reference), PICTURES, LABELS)
+    assert torch.equal(model[4].weight, reference[4].weight)
+
+
+@pytest.mark.parametrize("num_before", [1, 3, 6, 8])
+def test_a_resumed_optimizer_continues_to_the_bit(num_before):
+    model = small_network().float()
+    optimizer = KFAC(model, factor_interval=4)
+    batches = [drawn(6, 2, 5, 5, seed=seed).float() for seed in range(14)]
+    for batch in batches[:num_before]:
+        one_step(model, optimizer, batch, LABELS)
+    other = small_network().float()
+    other.load_state_dict(copy.deepcopy(model.state_dict()))
+    resumed = KFAC(other, lr=7.0, factor_interval=4)
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    for batch in batches[num_before:]:
+        one_step(model, optimizer, batch, LABELS)
+        one_step(other, resumed, batch, LABELS)
+    for a, b in zip(model.parameters(), other.parameters(), strict=True):
+        assert torch.equal(a, b)
+
+
+def test_refuses_the_state_of_another_optimizer():
+    model = nn.Linear(2, 2)
+    state = torch.optim.SGD(model.parameters(), lr=0.1).state_dict()
+    with pytest.raises(ValueError, match="not from KFAC"):
+        KFAC(model).load_state_dict(state)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"damping": 0.0}, "damping must be positive, got 0.0"),
+        ({"damping": float("nan")}, "damping must be positive"),
+        ({"lr": -1.0}, "lr must be at least 0, got -1.0"),
+        ({"momentum": 1.0}, "momentum must be in"),
+        ({"momentum": -0.1}, "momentum must be in"),
+        ({"weight_decay": -0.1}, "weight_decay must be at least 0"),
+        ({"ema_decay": 1.0}, "ema_decay must lie in"),
+        ({"factor_interval": 0}, "factor_interval must be at least 1"),
+        ({"num_factor_examples": 0}, "num_factor_examples must be at least 1, got 0"),
+        ({"kl_clip": 0.0}, "kl_clip must be positive or None"),
+    ],
+)
+def test_refuses_a_setting_out_of_its_range(settings, message):
+    with pytest.raises(ValueError, match=message):
+        KFAC(nn.Linear(2, 2), **settings)
+
+
+def test_refuses_parameters_of_another_model():
+    with pytest.raises(ValueError, match="parameters of the model"):
+        KFAC(nn.Linear(2, 2), nn.Linear(2, 2).parameters())
+
+
+@pytest.mark.slow
+def test_a_badly_scaled_network_trains_far_faster_than_with_sgd():
+    scales = torch.logspace(-1.5, 1.5, 20, dtype=torch.float64)
+    x = drawn(512, 20)
+    y = (x @ drawn(20, 3, seed=1)).argmax(1)
+
+    def loss_after(build, steps: int) -> float:
+        with seeded_globally(0, "weights"):
+            model = nn.Linear(20, 3).double()
+        optimizer = build(model)
+        for _ in range(steps):
+            one_step(model, optimizer, x * scales, y)
+        return functional.cross_entropy(model(x * scales), y).item()
+
+    best_sgd = min(
+        loss_after(lambda m, rate=rate: torch.optim.SGD(m.parameters(), lr=rate), 60)
+        for rate in (1e-3, 1e-2, 0.1, 1.0)
+    )
+    ours = loss_after(lambda m: KFAC(m, lr=0.1, kl_clip=1e-2, damping=1e-4), 60)
+    assert ours < 0.5 * best_sgd
+
+
+@pytest.mark.gpu
+def test_no_step_makes_the_host_wait_for_the_device():
+    if not torch.cuda.is_available():
+        pytest.skip("needs a CUDA device")
+    model = small_network().float().cuda()
+    optimizer = KFAC(model, factor_interval=2)
+    x, y = PICTURES.float().cuda(), LABELS.cuda()
+    one_step(model, optimizer, x, y)  # libraries may wait while they start
+    torch.cuda.synchronize()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        for _ in range(4):
+            one_step(model, optimizer, x, y)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+    assert all(parameter.isfinite().all() for parameter in model.parameters())
