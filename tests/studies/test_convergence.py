@@ -72,7 +72,6 @@ def test_the_quickest_trial_is_chosen_else_the_most_accurate(
     assert bool(arrived) == (num_trial_steps == 30)
     if arrived:
         expected = min(arrived, key=lambda trial: trial.num_steps)
-        assert {trial.num_steps for trial in arrived} != {expected.num_steps}
     else:
         expected = max(comparison.trials, key=lambda trial: trial.best_accuracy)
     assert comparison.races[0].setting == expected.setting
