@@ -7,7 +7,8 @@ the gradient is multiplied by its damped inverse before momentum and learning ra
     factors        A, G and the unit-wise Fisher, and their moving averages
     damping        how λ is spread over A and G
     inverse        the damped inverses, and what happens when one fails
-    preconditioner hooks, blocks and their state
+    blocks         the curvature of one layer: what it collects, keeps and applies
+    preconditioner the blocks of a model, and the hooks that feed them
     optimizer      ``KFAC``
 """
 

@@ -9,7 +9,7 @@ the gradient of *one example's* loss with respect to the layer's output ``s``. T
 Autograd gives ``g / N`` when the loss is a mean over the batch; unless that factor is
 taken back, G shrinks with the square of the batch and a damping means something
 different at every batch size. The functions here return sums, so that several passes
-before one step can be added up; ``cocodesign.kfac.preconditioner`` divides.
+before one step can be added up; ``cocodesign.kfac.blocks`` divides.
 
 Source: Martens & Grosse (2015), arXiv:1503.05671, Section 3, for linear layers;
 Grosse & Martens (2016), arXiv:1602.01407, Section 3, for convolutions, where T is

@@ -66,7 +66,7 @@ def test_the_quickest_trial_is_chosen_else_the_most_accurate(
         seeds=(0,),
         max_steps=1,
     )
-    contender = plain("any", (1e-4, 0.005, 0.3))
+    contender = plain("any", (1e-4, 0.05, 0.3))
     comparison = compare_convergence(task, build_model, [contender], rules)
     arrived = [trial for trial in comparison.trials if trial.reached]
     assert bool(arrived) == (num_trial_steps == 30)
