@@ -82,7 +82,7 @@ def describe_workflow(
         command, cwd=project.root, capture_output=True, text=True, check=False
     )
     if answer.returncode:
-        typer.echo(answer.stderr, err=True)
+        typer.echo(answer.stdout + answer.stderr, err=True)
         raise typer.Exit(answer.returncode)
     steps = _planned_steps(answer.stdout)
     for name, reason in steps:
@@ -111,16 +111,14 @@ def _command(
 def _planned_steps(output: str) -> list[tuple[str, str]]:
     """Return name and reason of every step that a dry run announces."""
     steps: list[tuple[str, str]] = []
-    name = ""
-    for line in output.splitlines():
-        if found := re.match(r"(?:local)?rule (\w+):", line):
-            name = found.group(1)
-        elif found := re.match(r"\s+wildcards: \w+=(.+)", line):
-            name = f"{name} {found.group(1)}"
-        elif found := re.match(r"\s+reason: (.+)", line):
-            steps = [step for step in steps if step[0] != name]
-            steps.append((name, found.group(1)))
-    return [step for step in steps if step[0] != "everything"]
+    for block in re.split(r"^(?:local)?rule ", output, flags=re.MULTILINE)[1:]:
+        name = block.partition(":")[0]
+        facts = dict(re.findall(r"^ +(wildcards|reason): (.+)$", block, re.MULTILINE))
+        if "wildcards" in facts:  # "notebook=10_kfac_convergence"
+            name += " " + facts["wildcards"].partition("=")[2]
+        if name != "everything":
+            steps.append((name, facts.get("reason", "no reason given")))
+    return steps
 
 
 @contextmanager

@@ -5,8 +5,8 @@ OUTPUT = """
 rule run_notebook:
     input: notebooks/10_a.ipynb
     output: runs/10_a-smoke/record.json
-    wildcards: notebook=10_a
     reason: Updated input files: notebooks/10_a.ipynb
+    wildcards: notebook=10_a
 rule draw_figures:
     reason: Missing output files: runs/stamps/figures-smoke.json
 rule everything:

@@ -1,0 +1,58 @@
+"""What ``cocodesign reproduce`` would run, asked of a fresh copy of the clone."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cocodesign.project import find_project
+
+PROJECT = find_project(Path(__file__).parent)
+PARTS_OF_A_CLONE = ("cocodesign", "notebooks", "workflow", "paper_figures")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__", "out", "runs", ".snakemake")
+    for name in PARTS_OF_A_CLONE:
+        shutil.copytree(PROJECT.root / name, tmp_path / name, ignore=ignored)
+    shutil.copy(PROJECT.root / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def dry_run(clone: Path, *options: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "cocodesign.cli.main", "reproduce", "-n", *options],
+        cwd=clone,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["smoke", "laptop", "gpu"])
+@pytest.mark.parametrize("options", [(), ("--only", "kfac")], ids=["all", "kfac"])
+def test_a_fresh_clone_fetches_runs_and_draws(
+    clone: Path, profile: str, options: tuple[str, ...]
+) -> None:
+    answer = dry_run(clone, "--profile", profile, *options)
+    assert answer.returncode == 0, answer.stderr
+    for step in (
+        "fetch_data fashion_mnist",
+        "run_notebook 10_kfac_convergence",
+        "draw_figures",
+    ):
+        assert f"would run {step}" in answer.stdout
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--only", "kfca"), ("--profile", "paper")])
+def test_a_call_that_no_notebook_fits_is_an_error(
+    clone: Path, options: tuple[str, ...]
+) -> None:
+    answer = dry_run(clone, *options)
+    assert answer.returncode != 0
+    assert "no notebook of" in answer.stderr + answer.stdout
