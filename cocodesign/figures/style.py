@@ -10,7 +10,11 @@ if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 WIDTH_PX = 900
-HEIGHT_PX = 480
+HEIGHT_PX = 460  # without the caption's lines
+
+_AXIS_PX = 60  # an axis's numbers and title
+_LINE_PX = 17  # a line of the caption
+_CAPTION_CHARACTERS = 120  # in a line
 
 _BLUE = "#0072B2"
 _ORANGE = "#D55E00"
@@ -68,14 +72,22 @@ def styled(figure: "go.Figure", *, title: str, caption: str = "") -> "go.Figure"
     Returns:
         The same figure.
     """
+    lines = _wrapped(caption, _CAPTION_CHARACTERS)
     figure.update_layout(
         template="plotly_white",
         title={"text": title, "x": 0.01, "xanchor": "left", "font": {"size": 17}},
         font={"family": _FONT, "size": 13, "color": _INK},
         width=WIDTH_PX,
-        height=HEIGHT_PX,
-        margin={"l": 70, "r": 30, "t": 70, "b": 110},
-        legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0.0},
+        height=HEIGHT_PX + len(lines) * _LINE_PX,
+        margin={"l": 70, "r": 30, "t": 80, "b": _AXIS_PX + len(lines) * _LINE_PX},
+        legend={  # in the title's line, clear of the panels' own titles
+            "orientation": "h",
+            "yref": "container",
+            "y": 0.98,
+            "yanchor": "top",
+            "x": 1.0,
+            "xanchor": "right",
+        },
         hovermode="x unified",
         uirevision="keep",  # a redraw keeps the reader's zoom
     )
@@ -85,13 +97,14 @@ def styled(figure: "go.Figure", *, title: str, caption: str = "") -> "go.Figure"
     figure.update_yaxes(
         gridcolor=_GRID, linecolor=_INK, ticks="outside", zeroline=False
     )
-    if caption:
+    if lines:
         figure.add_annotation(
-            text="<br>".join(_wrapped(caption, 120)),
+            text="<br>".join(lines),
             xref="paper",
             yref="paper",
             x=0,
-            y=-0.2,
+            y=0,
+            yshift=-_AXIS_PX,  # below the axis with its title, however high the figure
             xanchor="left",
             yanchor="top",
             align="left",

@@ -14,5 +14,5 @@ def test_a_long_caption_is_wrapped_below_the_figure() -> None:
     figure = styled(go.Figure(), title="Title", caption="word " * 60)
     (caption,) = figure.layout.annotations
     assert caption.text.count("<br>") == 2
-    assert caption.y < 0
+    assert caption.yshift < 0
     assert figure.layout.title.text == "Title"
