@@ -1,6 +1,10 @@
+import json
+from pathlib import Path
+
 import pytest
 
-from benchmarks.gpu_session import Section, run_section
+from benchmarks.gpu_session import Section, main, run_section
+from cocodesign.data import fetch_dataset
 
 
 def section(code: str, *, limit_s: float = 20) -> Section:
@@ -35,3 +39,14 @@ def test_a_section_that_hangs_is_stopped_with_its_children() -> None:
     report = run_section(section(code, limit_s=1), tiny=False)
     assert report["status"] == "stopped after 1 s"
     assert report["seconds"] < 10
+
+
+@pytest.mark.slow
+def test_the_tiny_session_runs_anywhere_and_writes_its_results(tmp_path: Path) -> None:
+    fetch_dataset("fashion_mnist")
+    assert main(["--out", str(tmp_path), "--tiny", "--only", "kfac"]) == 0
+    (path,) = tmp_path.glob("*/kfac.json")
+    content = json.loads(path.read_text())
+    assert content["tiny"] is True
+    assert content["result"]["step_time_ratio_batch_256"]["median"] > 0
+    assert content["provenance"]["commit"]
