@@ -43,7 +43,7 @@ figures: venv ## every paper figure, from records
 	cocodesign figures
 
 lab: venv ## JupyterLab on the notebooks
-	jupyter lab --ServerApp.ip=127.0.0.1 notebooks
+	jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.news_url=None notebooks
 
 gpu: ## every GPU check and benchmark, with the Python at hand if there is no .venv
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_session --out benchmarks/results

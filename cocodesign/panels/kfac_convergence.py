@@ -20,6 +20,7 @@ from cocodesign.studies.outcomes import Point
 from cocodesign.studies.race import Race, run_race
 
 _NUM_TEST = 2_000  # enough to watch by; the notebook itself uses the whole test set
+_NUM_FACTOR_EXAMPLES = 512  # the notebook's default: curvature from a part is cheaper
 _NUM_POINTS = 40  # of a curve: a browser should not be sent more
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
@@ -235,6 +236,7 @@ class ConvergencePanel(widgets.VBox):
                 [settings.lr],
                 [settings.damping],
                 factor_interval=settings.factor_interval,
+                num_factor_examples=_NUM_FACTOR_EXAMPLES,
             )
         run_race(task, ConvNet, contender, setting, race, watch=watch)
 

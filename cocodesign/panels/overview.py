@@ -87,11 +87,13 @@ def notebook_table(project: Project, records: Iterable[RunRecord]) -> widgets.HT
             if record
             else "not run yet"
         )
+        for_laptop = project.parameters / f"{path.stem}.laptop.yaml"
+        option = " --profile laptop" if for_laptop.is_file() else ""
         rows.append(
             (
                 f'<a href="{path.name}">{escape(path.stem)}</a>',
                 escape(state),
-                f"<code>cocodesign run {escape(path.stem)} --profile laptop</code>",
+                f"<code>cocodesign run {escape(path.stem)}{option}</code>",
             )
         )
     return _table(("notebook", "newest record", "from a terminal"), rows)

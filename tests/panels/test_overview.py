@@ -29,14 +29,18 @@ def test_notebooks_are_listed_with_their_newest_record(
 ) -> None:
     project = Project(tmp_path)
     project.notebooks.mkdir()
+    project.parameters.mkdir()
     for name in ("10_example", "20_other"):
         (project.notebooks / f"{name}.ipynb").touch()
+    (project.parameters / "10_example.laptop.yaml").touch()
     old = make_record(1.0, finished="2026-01-01T00:00:00+00:00")
     new = make_record(1.0, profile="gpu", finished="2026-01-02T00:00:00+00:00")
     text = notebook_table(project, [new, old]).value
     assert 'href="10_example.ipynb"' in text
     assert "gpu, 2026-01-02 00:00 UTC" in text
     assert text.count("not run yet") == 1
+    assert "cocodesign run 10_example --profile laptop<" in text
+    assert "cocodesign run 20_other<" in text  # it has no values for a laptop
 
 
 def test_the_gallery_leaves_out_figures_without_records(tmp_path: Path) -> None:
