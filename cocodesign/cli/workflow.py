@@ -5,8 +5,10 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING
 
@@ -15,6 +17,7 @@ import typer
 if TYPE_CHECKING:
     from cocodesign.project import Project
 
+_GUARD = Path(__file__).parents[1] / "runner" / "guard.py"
 _SHOWN_CHARACTERS = 2_000  # of Snakemake's log, where it could not start
 _STOP_GRACE_S = 10.0  # the runner needs three seconds to save a stopped notebook
 
@@ -27,7 +30,7 @@ def run_workflow(
     The steps print to Snakemake's standard output, Snakemake itself to its standard
     error, which goes to ``runs/logs/workflow.log`` and is shown only if no step came
     to print anything. If this process is asked to stop, Snakemake and all its jobs
-    are stopped first.
+    are stopped first; if it is killed, the guard kills them.
 
     Args:
         project: The clone.
@@ -42,25 +45,27 @@ def run_workflow(
     log = project.runs / "logs" / "workflow.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     num_lines = 0
-    with (
-        log.open("w", encoding="utf-8") as own_words,
-        subprocess.Popen(
-            command,
-            cwd=project.root,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=own_words,
-            text=True,
-            errors="replace",
-            start_new_session=True,  # so that the whole group can be stopped
-        ) as process,
-        _stopping(process),
-    ):
-        assert process.stdout is not None
-        for line in process.stdout:
-            typer.echo(line.rstrip())
-            num_lines += 1
-        status = process.wait()
+    with tempfile.TemporaryDirectory() as folder:
+        guarded = [sys.executable, "-I", "-S", str(_GUARD)]
+        words_to_log = ["/bin/sh", "-c", 'exec "$@" 2>"$0"', str(log)]
+        with (
+            subprocess.Popen(
+                [*guarded, folder, *words_to_log, *command],
+                cwd=project.root,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                errors="replace",
+            ) as guard,
+            _stopping(guard),
+        ):
+            assert guard.stdout is not None
+            assert guard.stderr is not None
+            for line in guard.stderr:
+                typer.echo(line.rstrip())
+                num_lines += 1
+            status = _exit_status(guard.stdout.read())
     if status and not num_lines:
         typer.echo(log.read_text(encoding="utf-8")[-_SHOWN_CHARACTERS:], err=True)
     return status
@@ -121,9 +126,18 @@ def _planned_steps(output: str) -> list[tuple[str, str]]:
     return steps
 
 
+def _exit_status(end: str) -> int:
+    """Return Snakemake's exit status from what the guard says at the end."""
+    found = re.match(r"ended (\d+)", end)
+    if found is None:
+        return 1  # the guard was killed
+    code = os.waitstatus_to_exitcode(int(found.group(1)))
+    return code if code >= 0 else 128 - code
+
+
 @contextmanager
-def _stopping(process: "subprocess.Popen[str]") -> Iterator[None]:
-    """Stop the process's whole group when this process is told to stop."""
+def _stopping(guard: "subprocess.Popen[str]") -> Iterator[None]:
+    """Stop Snakemake and its jobs when this process is told to stop."""
 
     def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - signal's form
         raise SystemExit(128 + number)
@@ -136,15 +150,22 @@ def _stopping(process: "subprocess.Popen[str]") -> Iterator[None]:
     finally:
         for name, action in former.items():
             signal.signal(name, action)
-        _stop_group(process)
+        _stop(guard)
 
 
-def _stop_group(process: "subprocess.Popen[str]") -> None:
-    """Ask a process group to stop, then make it."""
-    if process.poll() is not None:
+def _stop(guard: "subprocess.Popen[str]") -> None:
+    """Ask everything behind the guard to stop, then make it."""
+    if guard.poll() is not None:
         return
-    os.killpg(process.pid, signal.SIGTERM)
-    try:
-        process.wait(_STOP_GRACE_S)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+    for request, patience_s in (("i", _STOP_GRACE_S), ("k", _STOP_GRACE_S)):
+        try:
+            assert guard.stdin is not None
+            guard.stdin.write(request)
+            guard.stdin.flush()
+            guard.wait(patience_s)
+        except BrokenPipeError:  # it ended just now
+            guard.wait()
+        except subprocess.TimeoutExpired:
+            continue
+        return
+    guard.kill()

@@ -1,25 +1,10 @@
 """What ``cocodesign reproduce`` would run, asked of a fresh copy of the clone."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-
-from cocodesign.project import find_project
-
-PROJECT = find_project(Path(__file__).parent)
-PARTS_OF_A_CLONE = ("cocodesign", "notebooks", "workflow", "paper_figures")
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Path:
-    ignored = shutil.ignore_patterns("__pycache__", "out", "runs", ".snakemake")
-    for name in PARTS_OF_A_CLONE:
-        shutil.copytree(PROJECT.root / name, tmp_path / name, ignore=ignored)
-    shutil.copy(PROJECT.root / "pyproject.toml", tmp_path)
-    return tmp_path
 
 
 def dry_run(clone: Path, *options: str) -> "subprocess.CompletedProcess[str]":
