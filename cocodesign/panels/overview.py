@@ -31,6 +31,7 @@ _STYLE = """
   color: white; border-radius: 3px; padding: 1px 7px; font-weight: 600;
   white-space: nowrap;
 }
+.cocodesign a {color: var(--jp-content-link-color, #1976D2);}
 .cocodesign small {color: var(--jp-ui-font-color2, #666);}
 </style>
 """

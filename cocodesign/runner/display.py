@@ -11,7 +11,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from cocodesign.runner.progress import Progress, Report, log_line
+from cocodesign.runner.progress import Progress, Report, log_line, sign_of_life
+
+_SIGN_OF_LIFE_S = 30.0  # between lines of a log that tell of one cell
 
 
 @contextmanager
@@ -19,7 +21,8 @@ def show_progress(console: Console, log: TextIOBase | None = None) -> Iterator[R
     """Show a run's progress while a ``with`` block goes on.
 
     On a terminal, one live line: the cell, its first line, the seconds, and the last
-    line of its output. Elsewhere, and in ``log``, one line for each ended cell.
+    line of its output. Elsewhere, and in ``log``, one line for each ended cell, and
+    for a long cell now and then one with the last line that it printed.
 
     Args:
         console: Where to show it.
@@ -29,15 +32,24 @@ def show_progress(console: Console, log: TextIOBase | None = None) -> Iterator[R
         The function to give to ``run_notebook``.
     """
     current = _CurrentCell()
+    next_sign_s = _SIGN_OF_LIFE_S
 
     def report(progress: Progress) -> None:
+        nonlocal next_sign_s
         line = log_line(progress)
+        is_over = line is not None
+        if progress.state == "started":
+            next_sign_s = _SIGN_OF_LIFE_S
+        elif not is_over and progress.elapsed_s >= next_sign_s:
+            next_sign_s = progress.elapsed_s + _SIGN_OF_LIFE_S
+            line = sign_of_life(progress)
         if line is not None:
             if log:
                 log.write(f"{line}\n")
                 log.flush()
-            console.print(Text(line, no_wrap=True, overflow="ellipsis"))
-        current.show(progress if line is None else None)
+            if is_over or not console.is_terminal:  # a terminal has its live line
+                console.print(Text(line, no_wrap=True, overflow="ellipsis"))
+        current.show(None if is_over else progress)
 
     if not console.is_terminal:
         console.soft_wrap = True  # a log's lines are not cut at 80 columns

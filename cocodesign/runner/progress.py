@@ -51,9 +51,27 @@ def log_line(progress: Progress) -> str | None:
     """
     if progress.state not in ("finished", "failed"):
         return None
-    width = len(str(progress.num_cells))
     mark = "  FAILED" if progress.state == "failed" else ""
-    return (
-        f"[{progress.cell:>{width}}/{progress.num_cells}] "
-        f"{progress.elapsed_s:6.1f} s{mark}  {progress.title}"
-    )
+    return f"{_place(progress)}{mark}  {progress.title}"
+
+
+def sign_of_life(progress: Progress) -> str:
+    """Return the line that a log shows of a cell that goes on and on.
+
+    Args:
+        progress: The state of a cell.
+
+    Returns:
+        The line, with the last one that the cell printed.
+
+    Example:
+        >>> sign_of_life(Progress("printed", 3, 10, "Run", 60.0, "seed 2"))
+        '[ 3/10]   60.0 s  … seed 2'
+    """
+    return f"{_place(progress)}  … {progress.last_line}"
+
+
+def _place(progress: Progress) -> str:
+    width = len(str(progress.num_cells))
+    cell = f"[{progress.cell:>{width}}/{progress.num_cells}]"
+    return f"{cell} {progress.elapsed_s:6.1f} s"

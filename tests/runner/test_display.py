@@ -54,3 +54,19 @@ def test_a_terminal_keeps_the_lines_of_ended_cells():
         report(progress("started"))
         report(progress("finished"))
     assert "[ 3/12]    4.2 s  Train" in shown.getvalue()
+
+
+def test_a_log_shows_now_and_then_that_a_long_cell_goes_on():
+    shown, log = io.StringIO(), io.StringIO()
+    with show_progress(Console(file=shown, width=80), log) as report:
+        report(Progress("started", 3, 12, "Train", 0.0, ""))
+        for elapsed_s in (1.0, 29.0, 31.0, 32.0, 60.0, 62.0):
+            last = f"step {elapsed_s:g}"
+            report(Progress("printed", 3, 12, "Train", elapsed_s, last))
+        report(Progress("finished", 3, 12, "Train", 70.0, ""))
+    assert log.getvalue().splitlines() == [
+        "[ 3/12]   31.0 s  … step 31",
+        "[ 3/12]   62.0 s  … step 62",
+        "[ 3/12]   70.0 s  Train",
+    ]
+    assert shown.getvalue() == log.getvalue()
