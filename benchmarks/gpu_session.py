@@ -48,7 +48,7 @@ class Section:
 
 SECTIONS = (
     Section("tests", ("-m", "pytest", "-q", "-m", "gpu"), (), 120, prints_json=False),
-    Section("kfac", ("-m", "benchmarks.kfac_gpu"), ("--tiny",), 270, prints_json=True),
+    Section("kfac", ("-m", "benchmarks.kfac_gpu"), ("--quick",), 270, prints_json=True),
 )
 
 

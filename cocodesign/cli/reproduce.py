@@ -6,8 +6,6 @@ from typing import Annotated
 
 import typer
 
-_PROFILES = ("smoke", "laptop", "gpu", "paper")
-
 
 def reproduce(
     *,
@@ -41,9 +39,10 @@ def reproduce(
     from cocodesign.cli.workflow import describe_workflow, run_workflow
     from cocodesign.errors import WorkflowError
     from cocodesign.project import find_project
+    from cocodesign.results import PROFILES
 
-    if profile not in _PROFILES:
-        raise typer.BadParameter(f"{profile!r} is none of {', '.join(_PROFILES)}")
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}")
     project = find_project()
     sites = sorted(path.name for path in (project.workflow / "profiles").iterdir())
     if site not in sites:

@@ -59,15 +59,15 @@ class KFAC(Optimizer):
         kl_clip: κ > 0. All preconditioned gradients are multiplied by one number
             ``min(1, √(κ / Σ η² D·∇W))``. As ``D·∇W = Dᵀ(F + λI)D``, this bounds the
             Kullback-Leibler divergence of the predictions before and after a step
-            (without momentum) by κ/2, to second order. ``None`` sets no bound. The
-            early steps need it, whose curvature is outdated at once; with it the
-            learning rate matters little. Source: Wu et al. (2017), arXiv:1708.05144,
-            on step-size selection; here with ``D·∇W`` for ``DᵀFD``, which is free.
+            (without momentum) by κ/2, to second order. ``None`` sets no bound. It is
+            meant for the early steps, whose curvature is outdated at once. Source:
+            Wu et al. (2017), arXiv:1708.05144, on step-size selection; here with
+            ``D·∇W`` for ``DᵀFD``, which is free.
         ema_decay: Weight of the old averages in [0, 1), per refresh.
         factor_interval: Steps ≥ 1 between refreshes of A, G and their inverses.
         num_factor_examples: How many examples ≥ 1 of each mini-batch A and G are
             estimated from, the first ones; ``None`` takes all. The cost of a refresh
-            grows with them, its worth soon does not.
+            grows with them.
         weight_decay: w ≥ 0, added after preconditioning.
         loss_reduction: Whether the loss is the mean or the sum over the examples.
 

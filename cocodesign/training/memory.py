@@ -13,9 +13,9 @@ def keep_freed_memory() -> bool:
 
     A training step on a CPU allocates and frees hundreds of megabytes of activations.
     By default glibc returns every such block to the kernel, which hands it out again
-    page by page, zeroed: with mini-batches of 8,192 pictures that took as long as the
-    computation itself. This changes the whole process, hence a program calls it, once,
-    and no function of this package does. Results do not change; the process's memory
+    page by page, zeroed, which can cost as much as the computation. This changes the
+    whole process, hence a program calls it, once, and no function of this package
+    does. Results do not change; the process's memory
     stays at its peak.
 
     Returns:

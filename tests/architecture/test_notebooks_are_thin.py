@@ -66,6 +66,8 @@ def test_declares_seed_and_run_dir_with_a_help_for_every_parameter(path: Path) -
     parameters = {each.name: each for each in read_parameters(path)}
     assert {"seed", "run_dir"} <= parameters.keys()
     assert [name for name, each in parameters.items() if not each.help] == []
+    # Where verdicts and the overview look for records, one level below runs.
+    assert parameters["run_dir"].default == f"../runs/{path.stem}-interactive"
 
 
 @each_notebook
