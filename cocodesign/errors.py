@@ -10,6 +10,8 @@ message of a ``CocodesignError`` without a traceback and ends with status 1::
     ├── DataMismatchError         a file is not the one its manifest describes
     ├── DataCacheError            the data cache cannot be written or locked
     ├── DataFormatError           a file is not of the format its reader reads
+    ├── VideoError                a video cannot be opened or decoded
+    ├── CorruptBitstreamError     a compressed file is damaged or malformed
     ├── NotebookError             a notebook lacks what the runner needs
     ├── ParameterError            a parameter was refused
     │   ├── UnknownParameterError     the notebook does not declare it
@@ -25,6 +27,14 @@ message of a ``CocodesignError`` without a traceback and ends with status 1::
     ├── ClaimsError               the ledger of claims is malformed
     ├── FigureError               a figure lacks its records or its exporter
     ├── CheckpointError           a checkpoint does not fit what it is loaded into
+    ├── RecognizerError           a file holds no skeleton recognizer
+    ├── CollectiveError           another rank did not answer, or is gone
+    ├── RankFailedError           a rank died or hung, and its job was ended
+    ├── InfeasiblePlanError      no plan fits into the memory that was allowed
+    ├── PlanMismatchError         a plan is for another model, shape or machine
+    ├── ClusterError              a batch scheduler refused, or is set up wrongly
+    ├── SweepError                a sweep's grid or folder is malformed
+    ├── CrateError                runs cannot be packed, or a crate cannot be read
     └── WorkflowError             the workflow did not finish
 """
 
@@ -51,6 +61,14 @@ class DataCacheError(CocodesignError):
 
 class DataFormatError(CocodesignError):
     """A data file is truncated, or not of the format that its reader reads."""
+
+
+class CorruptBitstreamError(CocodesignError):
+    """A compressed file is truncated, altered, or not what its own table says."""
+
+
+class VideoError(CocodesignError):
+    """A video cannot be opened, has no pictures or cannot be decoded."""
 
 
 class NotebookError(CocodesignError):
@@ -119,6 +137,38 @@ class FigureError(CocodesignError):
 
 class CheckpointError(CocodesignError):
     """A checkpoint is damaged or belongs to another training run."""
+
+
+class RecognizerError(CocodesignError):
+    """A file is missing, damaged or holds no skeleton recognizer."""
+
+
+class CollectiveError(CocodesignError):
+    """Another rank did not answer within the time limit, or is gone."""
+
+
+class RankFailedError(CocodesignError):
+    """A rank of a distributed job died or hung, and the job was ended."""
+
+
+class InfeasiblePlanError(CocodesignError):
+    """No plan fits into the memory, or the error bound, that was allowed."""
+
+
+class PlanMismatchError(CocodesignError):
+    """A plan is damaged, or made for another model, shape or machine."""
+
+
+class ClusterError(CocodesignError):
+    """A batch scheduler refused a request, or a cluster's settings are malformed."""
+
+
+class SweepError(CocodesignError):
+    """A sweep's grid is malformed, or its folder belongs to another sweep."""
+
+
+class CrateError(CocodesignError):
+    """Runs cannot be packed into a crate, or a crate cannot be read or checked."""
 
 
 class WorkflowError(CocodesignError):
