@@ -20,6 +20,10 @@ class ConvNet(nn.Module):
         num_classes: Number of scores.
         in_channels: Channels of the pictures.
         widths: Output channels of the stages, one number a stage.
+        patch_size: Side in pixels of the patches that the first stage cuts the picture
+            into, each of which it sees once; ``None`` is a convolution of 5×5 pixels
+            with stride 2. With 4, a picture costs a quarter of the multiplications and
+            an eighth of the memory traffic.
         norm_momentum: Weight of the newest mini-batch in the running statistics of
             batch normalisation. PyTorch's 0.1 leaves a third of the weight to what is
             more than ten steps old, which is long where a training has a hundred
@@ -40,6 +44,7 @@ class ConvNet(nn.Module):
         *,
         in_channels: int = 1,
         widths: Sequence[int] = (16, 32, 64),
+        patch_size: int | None = None,
         norm_momentum: float = 0.5,
     ) -> None:
         super().__init__()
@@ -49,17 +54,19 @@ class ConvNet(nn.Module):
         for index, (channels, width) in enumerate(
             zip((in_channels, *widths[:-1]), widths, strict=True)
         ):
-            # The first stage sees the picture itself: there a wide kernel is cheap.
-            kernel_size = 5 if index == 0 else 3
+            # No bias: batch normalisation subtracts it again.
+            if index == 0 and patch_size is not None:
+                convolution = nn.Conv2d(
+                    channels, width, patch_size, stride=patch_size, bias=False
+                )
+            else:
+                # The first stage sees the picture itself: a wide kernel is cheap there.
+                size = 5 if index == 0 else 3
+                convolution = nn.Conv2d(
+                    channels, width, size, stride=2, padding=size // 2, bias=False
+                )
             stages += [
-                nn.Conv2d(
-                    channels,
-                    width,
-                    kernel_size,
-                    stride=2,
-                    padding=kernel_size // 2,
-                    bias=False,  # batch normalisation subtracts it again
-                ),
+                convolution,
                 nn.BatchNorm2d(width, momentum=norm_momentum),
                 nn.ReLU(inplace=True),
             ]

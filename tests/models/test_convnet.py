@@ -42,6 +42,25 @@ def test_a_picture_costs_as_many_multiplications_as_the_docstring_says():
     assert sum(counts) == pytest.approx(0.6e6, rel=0.05)
 
 
+def test_patches_are_seen_once_each_and_cost_a_quarter():
+    network = ConvNet(patch_size=4)
+    image = torch.randn(1, 1, 28, 28)
+    stem = network.features[0]
+    patch = image[0, 0, 8:12, 20:24].flatten()
+    expected = stem.weight.detach()[:, 0].flatten(1) @ patch
+    torch.testing.assert_close(stem(image)[0, :, 2, 5].detach(), expected)
+    counts = []
+
+    def count(module: nn.Conv2d, _inputs: object, output: torch.Tensor) -> None:
+        counts.append(output[0].numel() * module.weight[0].numel())
+
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            module.register_forward_hook(count)
+    network(image)
+    assert sum(counts) < 0.6e6 / 3
+
+
 def test_refuses_to_have_no_stage():
     with pytest.raises(ValueError, match="at least one stage"):
         ConvNet(widths=())
