@@ -12,12 +12,13 @@ from torch import Tensor
 
 
 def damped_inverse(
-    factor: Float[Tensor, "d d"], damping: Float[Tensor, ""]
-) -> tuple[Float[Tensor, "d d"], Bool[Tensor, ""]]:
+    factor: Float[Tensor, "*shape"], damping: Float[Tensor, "*groups"]
+) -> tuple[Float[Tensor, "*shape"], Bool[Tensor, "*groups"]]:
     """Invert a damped symmetric factor by Cholesky.
 
     Args:
-        factor: Symmetric positive semi-definite up to rounding.
+        factor: Symmetric positive semi-definite up to rounding, ``*groups d d``; or a
+            diagonal ``d``.
         damping: What is added to the diagonal, > 0.
 
     Returns:
@@ -30,51 +31,63 @@ def damped_inverse(
         >>> inverse.diagonal().tolist(), usable.item()
         ([0.25, 0.25], True)
     """
-    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-    root, info = torch.linalg.cholesky_ex(factor + damping * identity)
+    if factor.ndim == 1:
+        inverse = (factor + damping).reciprocal()
+        return inverse, (inverse.isfinite() & (inverse > 0)).all()
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    damped = factor + damping[..., None, None] * identity
+    root, info = torch.linalg.cholesky_ex(damped)
+    is_definite = info == 0
     # A failed root may hold zeros on its diagonal, which cholesky_inverse refuses.
-    inverse = torch.cholesky_inverse(torch.where(info == 0, root, identity))
-    return inverse, (info == 0) & inverse.isfinite().all()
+    root = torch.where(is_definite[..., None, None], root, identity)
+    inverse = torch.cholesky_inverse(root)
+    return inverse, is_definite & inverse.isfinite().all(-1).all(-1)
 
 
 def scaled_identity(
-    factor: Float[Tensor, "d d"], damping: Float[Tensor, ""]
-) -> Float[Tensor, "d d"]:
+    factor: Float[Tensor, "*shape"], damping: Float[Tensor, "*groups"]
+) -> Float[Tensor, "*shape"]:
     """Return the inverse of the damped factor with its spectrum averaged.
 
     This stands in for an inverse that failed before there was an older one.
 
     Args:
-        factor: Symmetric positive semi-definite.
+        factor: Symmetric positive semi-definite, ``*groups d d``; or a diagonal ``d``.
         damping: What is added to the diagonal, > 0.
 
     Returns:
         ``I / (tr(factor)/d + damping)``.
     """
-    identity = torch.eye(len(factor), dtype=factor.dtype, device=factor.device)
-    return identity / (factor.diagonal().mean() + damping)
+    if factor.ndim == 1:
+        return (factor.mean() + damping).reciprocal().expand_as(factor)
+    scale = factor.diagonal(dim1=-2, dim2=-1).mean(-1) + damping
+    identity = torch.eye(factor.shape[-1], dtype=factor.dtype, device=factor.device)
+    return identity / scale[..., None, None]
 
 
 def unit_wise_inverse(
-    fisher: Float[Tensor, "3 channels"], damping: Float[Tensor, ""]
-) -> Float[Tensor, "3 channels"]:
-    """Invert the damped 2×2 block of every channel.
+    fisher: Float[Tensor, "pair features"], damping: Float[Tensor, ""]
+) -> Float[Tensor, "pair features"]:
+    """Invert the damped 2×2 block of every feature, or its single element.
 
     Where rounding has made a block indefinite, its off-diagonal element is dropped:
     the rest is positive whatever the damping.
 
     Args:
-        fisher: Per channel the elements (1, 1), (1, 2) and (2, 2).
-        damping: λ > 0, added to both diagonal elements.
+        fisher: Per feature the elements (1, 1), (1, 2) and (2, 2); or one element
+            where only the scale, or only the shift, is trained.
+        damping: λ > 0, added to the diagonal elements.
 
     Returns:
-        The same three elements of the inverse.
+        The same elements of the inverse.
 
     Example:
         >>> block = torch.tensor([[1.0], [1.0], [1.0]])  # singular
         >>> unit_wise_inverse(block, torch.tensor(1.0)).flatten().tolist()
         [0.6666666865348816, -0.3333333432674408, 0.6666666865348816]
     """
+    if len(fisher) == 1:
+        return (fisher + damping).reciprocal()
     scale, cross, shift = fisher[0] + damping, fisher[1], fisher[2] + damping
     # Below this the determinant is nothing but rounding error.
     noise = 4 * torch.finfo(fisher.dtype).eps * scale * shift

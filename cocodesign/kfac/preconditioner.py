@@ -1,184 +1,277 @@
-"""The blocks of a model, and the hooks that feed them."""
+"""The blocks of a model: refreshed from what passes showed, applied to gradients."""
 
-import weakref
-from collections import Counter
-from collections.abc import Iterable, Mapping, MutableMapping
-from functools import partial
+from collections.abc import Container, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
-from cocodesign.kfac import layers
 from cocodesign.kfac.blocks import (
     CurvatureBlock,
-    KroneckerBlock,
-    State,
-    UnitWiseBlock,
+    GradientOf,
+    Part,
+    Rescale,
+    WeightSharing,
+    block_state,
+    load_block,
 )
+from cocodesign.kfac.coverage import cover
+from cocodesign.kfac.division import Division
+from cocodesign.kfac.factors import widened
+from cocodesign.kfac.observation import Observer
+from cocodesign.kfac.projection import projected_direction
+from cocodesign.kfac.schedule import Schedule
+from cocodesign.kfac.statistic import Statistic
 
 
 class Preconditioner:
-    """The blocks of a model and the hooks that feed them.
+    """The blocks of a model.
 
     Attributes:
-        collecting: Whether backward passes feed the blocks. Off, a hook costs one
-            comparison. Passes in evaluation mode or without gradients never count.
-        blocks: One block per covered layer, in the model's order.
+        blocks: By name, one per covered parameter or part of one.
+        observer: Feeds them.
 
     Args:
         model: The model; parameters that are frozen now stay uncovered.
-        num_factor_examples: How many examples of a pass are looked at, from the first
-            on; ``None`` means all.
+        observer: Of the same model.
+        weight_sharing: What to do with positions that share a weight.
+        division: How several ranks divide the blocks among them.
     """
 
-    def __init__(self, model: nn.Module, num_factor_examples: int | None) -> None:
-        self.collecting = True
-        self.blocks = _find_blocks(model)
+    def __init__(
+        self,
+        model: nn.Module,
+        observer: Observer,
+        weight_sharing: WeightSharing,
+        division: Division,
+    ) -> None:
+        self.blocks: dict[str, CurvatureBlock] = {}
+        self.observer = observer
         self._model = model
-        self._num_factor_examples = num_factor_examples
-        self._num_passed: dict[CurvatureBlock, int] = Counter()
-        handles = [
-            block.module.register_forward_hook(
-                partial(_watch_output, weakref.ref(self), block), with_kwargs=True
-            )
-            for block in self.blocks
+        self._weight_sharing: WeightSharing = weight_sharing
+        self._division = division
+        self._trainable: set[nn.Parameter] = set()
+
+    def cover_unfrozen(self) -> list[str]:
+        """Find the blocks of what is trainable now; those that stay keep their state.
+
+        Returns:
+            The names of parameters that became trainable and are not covered.
+        """
+        trainable = {each for each in self._model.parameters() if each.requires_grad}
+        if trainable == self._trainable:
+            return []
+        coverage = cover(self._model, self._weight_sharing)
+        states, old_blocks, self.blocks = (
+            self.state_dict(),
+            self.blocks,
+            coverage.blocks,
+        )
+        self._division.assign(list(self.blocks.values()))
+        for name, block in self.blocks.items():
+            old = old_blocks.get(name)
+            if old is not None and old.parts == block.parts:
+                load_block(block, states[name])
+        self._division.release(self.blocks.values())
+        self.observer.feed(coverage.feeds)
+        new, self._trainable = trainable - self._trainable, trainable
+        covered = {
+            part.parameter for block in self.blocks.values() for part in block.parts
+        }
+        return [
+            name
+            for name, parameter in self._model.named_parameters()
+            if parameter in new - covered
         ]
-        # The hooks go with the optimizer: the next one may train the same model.
-        weakref.finalize(self, _remove, handles)
 
-    def watch(self, block: CurvatureBlock, x: Tensor, output: Tensor) -> None:
-        """Have the gradient of a layer's output collected, if this pass counts.
+    def statistics(self) -> Iterator[tuple[str, Statistic]]:
+        """Yield every statistic with its name."""
+        for block_name, block in self.blocks.items():
+            for name, statistic in block.statistics.items():
+                yield f"{block_name}/{name}", statistic
 
-        A hook on the output tensor, unlike one on the module, survives an in-place
-        activation behind the layer: autograd calls it for the value before the change.
+    def plan(self, step: int, trained: Container[Tensor]) -> None:
+        """Have the observer collect what a step refreshes.
 
         Args:
-            block: The layer's block.
-            x: The layer's input.
-            output: Its output.
+            step: The next step, counted from 0.
+            trained: The optimizer's parameters; a block of others is passed over.
         """
-        if self.collecting and self._model.training and output.requires_grad:
-            x = x.detach()  # of the values only: autograd keeps them anyway
-            output.register_hook(lambda gradient: self._collect(block, x, gradient))
-
-    def forget(self) -> None:
-        """Drop what was collected since the last step."""
-        self._num_passed.clear()
-        for block in self.blocks:
-            block.forget()
+        plan: dict[CurvatureBlock, frozenset[str]] = {}
+        for block in self.blocks.values():
+            if block.parts[0].parameter not in trained:
+                continue
+            statistics = block.statistics
+            due = {name for name, each in statistics.items() if each.pace.is_due(step)}
+            if due:
+                together = statistics if block.refreshes_together else due
+                plan[block] = frozenset(together)
+        self.observer.watch_for(plan)
 
     def refresh(
         self,
-        states: MutableMapping[Tensor, State],
         dampings: Mapping[Tensor, float],
         *,
+        step: int,
+        schedule: Schedule,
         ema_decay: float,
-        mean_loss: bool,
+        rescale: Rescale,
     ) -> Tensor | None:
-        """Move the factors of all layers towards what was collected and invert them.
+        """Move the due statistics towards what was collected and invert them.
+
+        A schedule that compares makes the host wait, once for all statistics.
 
         Args:
-            states: The optimizer's state by parameter; changed in place.
-            dampings: λ by trained parameter. A block takes that of its first one, and
-                is passed over if that is not trained.
+            dampings: λ by trained parameter; a block takes that of its first one.
+            step: The step that this is.
+            schedule: Sets when each statistic is refreshed next.
             ema_decay: Weight of the old averages, in [0, 1).
-            mean_loss: Whether the loss was a mean over the examples, not their sum.
+            rescale: Of squared gradients.
 
         Returns:
             Whether any inverse failed, as a tensor on the model's device; ``None``
             where nothing can fail.
         """
         failures: list[Tensor] = []
-        for block in self.blocks:
-            first = block.parameters[0]
-            if first in dampings:
-                state = states[first]
-                block.refresh_factors(
-                    state,
-                    ema_decay=ema_decay,
-                    loss_divisor=self._num_passed[block] if mean_loss else 1,
-                )
-                failed = block.refresh_inverse(state, dampings[first])
-                failures += [] if failed is None else [failed]
-        self.forget()
+        refreshed: list[_Refresh] = []
+        measured: dict[CurvatureBlock, dict[str, Tensor]] = {}
+        for block in self.observer.due:
+            measured[block] = block.measure(rescale)
+            block.forget()  # one of the two at a time
+        means = self._division.means_at_owners(measured)
+        for block, due in self.observer.due.items():
+            for name in sorted(due):  # alike on all ranks
+                statistic = block.statistics[name]
+                if name not in measured[block]:
+                    statistic.delay(step)  # the layer took no part in this step
+                    continue
+                if block in means:
+                    changes = statistic.update(
+                        means[block][name],
+                        ema_decay=ema_decay,
+                        compares=schedule.compares,
+                    )
+                else:
+                    changes = statistic.note_update(
+                        measured[block][name], compares=schedule.compares
+                    )
+                refreshed.append(_Refresh(block, statistic, changes))
+            if means.get(block):
+                damping = dampings[block.parts[0].parameter]
+                failed = block.invert(set(means[block]), damping)
+                failures += [] if failed is None else [failed.any()]
+        self._division.share_inverses(measured)
+        self.observer.forget()
+        self._reschedule(refreshed, schedule, step)
         return torch.stack(failures).any() if failures else None
 
-    def directions(self, states: Mapping[Tensor, State]) -> dict[Tensor, Tensor]:
+    def directions(
+        self, gradient_of: GradientOf, difference_of: GradientOf | None = None
+    ) -> dict[Tensor, Tensor]:
         """Return the preconditioned gradient of every parameter that has one.
 
         Args:
-            states: The optimizer's state by parameter.
+            gradient_of: The gradient of a parameter.
+            difference_of: The difference between the gradients of two halves of the
+                batch, where their projection is wanted.
 
         Returns:
-            New tensors, of the parameters' shapes.
+            New tensors of the parameters' shapes.
         """
-        return {
-            parameter: direction
-            for block in self.blocks
-            if block.parameters[0] in states
-            for parameter, direction in block.precondition(states[block.parameters[0]])
-        }
+        blocks: list[CurvatureBlock] = []
+        found: list[Tensor] = []
+        for block in self.blocks.values():
+            gradient = block.gather(gradient_of)
+            if gradient is None or not _is_known(block):
+                continue
+            blocks.append(block)
+            if self._division.holds(block):
+                found.append(_direction(block, gradient, difference_of))
+            else:
+                found.append(torch.empty_like(widened(gradient)))
+        self._division.share_directions(found, blocks)
+        directions: dict[Tensor, Tensor] = {}
+        for block, direction in zip(blocks, found, strict=True):
+            for part, values in block.scatter(direction):
+                _put(directions, part, values)
+        return directions
 
-    def uncovered_names(self) -> list[str]:
-        """Name the trainable parameters that no block covers.
+    def state_dict(self) -> dict[str, Any]:
+        """Return the complete state of all blocks by name; all ranks take part."""
+        own = [name for name, each in self.blocks.items() if self._division.owns(each)]
+        states = {name: block_state(block) for name, block in self.blocks.items()}
+        return self._division.collected(states, own)
 
-        Returns:
-            Their names in the model, in its order.
+    def load_state_dict(self, states: Mapping[str, Any]) -> None:
+        """Set all blocks to a state.
+
+        Args:
+            states: What ``state_dict`` gave, on any number of ranks.
+
+        Raises:
+            ValueError: If it is that of another model.
         """
-        covered = {parameter for block in self.blocks for parameter in block.parameters}
-        return [
-            name
-            for name, parameter in self._model.named_parameters()
-            if parameter.requires_grad and parameter not in covered
-        ]
+        if differing := self.blocks.keys() ^ states.keys():
+            raise ValueError(
+                "this state_dict is of another model: only one of the two covers "
+                f"{', '.join(sorted(differing))}"
+            )
+        for name, state in states.items():
+            load_block(self.blocks[name], state)
+        self._division.release(self.blocks.values())
 
-    @torch.no_grad()
-    def _collect(self, block: CurvatureBlock, x: Tensor, gradient: Tensor) -> None:
-        self._num_passed[block] += len(x)
-        some = slice(self._num_factor_examples)
-        block.collect(x[some], gradient[some])
-
-
-def _find_blocks(model: nn.Module) -> list[CurvatureBlock]:
-    blocks: list[CurvatureBlock] = []
-    for module in _untied_modules(model):
-        if layers.is_kronecker_layer(module) and module.weight.requires_grad:
-            blocks.append(KroneckerBlock(module))
-        elif layers.is_unit_wise_layer(module) and (
-            module.weight.requires_grad and module.bias.requires_grad
-        ):
-            blocks.append(UnitWiseBlock(module))
-    return blocks
+    def _reschedule(
+        self, refreshed: list["_Refresh"], schedule: Schedule, step: int
+    ) -> None:
+        """Set the paces; where a schedule compares, by one transfer to the host."""
+        known = [each for each in refreshed if each.changes is not None]
+        changes = [each.changes.float() for each in known if each.changes is not None]
+        self._division.share(changes, [each.block for each in known])
+        numbers = iter(torch.stack(changes).tolist() if changes else [])
+        for each in refreshed:
+            last, earlier = (0.0, 0.0) if each.changes is None else next(numbers)
+            pace = each.statistic.pace
+            each.statistic.pace = schedule.after(step, pace, last, earlier)
 
 
-def _untied_modules(model: nn.Module) -> Iterable[nn.Module]:
-    """Leave out modules whose own parameters also belong to another module."""
-    uses = Counter(
-        parameter
-        for module in model.modules()
-        for parameter in module.parameters(recurse=False)
+@dataclass(frozen=True)
+class _Refresh:
+    """A statistic that was refreshed, and how far it moved if that is asked for."""
+
+    block: CurvatureBlock
+    statistic: Statistic
+    changes: Tensor | None
+
+
+def _is_known(block: CurvatureBlock) -> bool:
+    """Tell whether some rank has the block's inverses; all ranks agree on it."""
+    return all(statistic.num_updates for statistic in block.statistics.values())
+
+
+def _direction(
+    block: CurvatureBlock, gradient: Tensor, difference_of: GradientOf | None
+) -> Tensor:
+    """Precondition a block's gradient, and project it where that is wanted."""
+    direction = block.apply_inverse(gradient)
+    difference = None if difference_of is None else block.gather(difference_of)
+    if difference is None:
+        return direction
+    return projected_direction(
+        gradient,
+        difference,
+        block.apply(gradient),
+        direction,
+        block.apply_inverse(difference),
     )
-    for module in model.modules():
-        if all(uses[parameter] == 1 for parameter in module.parameters(recurse=False)):
-            yield module
 
 
-def _watch_output(
-    owner: "weakref.ref[Preconditioner]",
-    block: CurvatureBlock,
-    _module: nn.Module,
-    positional: tuple[Any, ...],
-    named: dict[str, Any],
-    output: Tensor,
-) -> None:
-    preconditioner = owner()
-    if preconditioner is not None:
-        x = positional[0] if positional else named["input"]
-        preconditioner.watch(block, x, output)
-
-
-def _remove(handles: list[RemovableHandle]) -> None:
-    for handle in handles:
-        handle.remove()
+def _put(directions: dict[Tensor, Tensor], part: Part, values: Tensor) -> None:
+    """Enter a direction, or the rows of one, in the parameter's own precision."""
+    whole = part.parameter
+    if part.rows is None:
+        directions[whole] = values.to(whole.dtype)
+        return
+    if whole not in directions:
+        directions[whole] = torch.zeros_like(whole)
+    part.of(directions[whole]).copy_(values)

@@ -11,16 +11,17 @@ from typing import Literal
 
 import ipywidgets as widgets
 import plotly.graph_objects as go
+from torch import nn
 
-from cocodesign.data import ImageClassification
 from cocodesign.figures import colour_of, styled
-from cocodesign.models import ConvNet
-from cocodesign.studies import Contender, Setting, Task
+from cocodesign.studies import Contender
+from cocodesign.studies.designs import Setting
 from cocodesign.studies.outcomes import Point
 from cocodesign.studies.race import Race, run_race
+from cocodesign.studies.task import Task
 
-_NUM_TEST = 2_000  # enough to watch by; the notebook itself uses the whole test set
-_NUM_FACTOR_EXAMPLES = 512  # the notebook's default: curvature from a part is cheaper
+_NUM_FACTOR_EXAMPLES = 512  # curvature from a part is cheaper
+_PARTS = (64, 32, 16, 8, 4, 2, 1)  # of the training images in a mini-batch
 _NUM_POINTS = 40  # of a curve: a browser should not be sent more
 _DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
 
@@ -33,6 +34,7 @@ class Settings:
         optimizer: Which optimizer trains.
         mini_batch_size: Examples per step.
         lr: Learning rate.
+        momentum: Momentum.
         damping: λ of K-FAC; SGD has none.
         factor_interval: Steps between refreshes of K-FAC's statistics.
         num_steps: Steps of the run.
@@ -41,6 +43,7 @@ class Settings:
     optimizer: Literal["K-FAC", "SGD"]
     mini_batch_size: int
     lr: float
+    momentum: float
     damping: float
     factor_interval: int
     num_steps: int
@@ -49,6 +52,7 @@ class Settings:
     def label(self) -> str:
         """The settings in a legend's length."""
         text = f"{self.optimizer}, batch {self.mini_batch_size:,}, lr {self.lr:.2g}"
+        text += f", m {self.momentum:.2g}"
         if self.optimizer == "K-FAC":
             text += f", λ {self.damping:.1g}, every {self.factor_interval}"
         return text
@@ -57,16 +61,26 @@ class Settings:
 class ConvergencePanel(widgets.VBox):
     """Sliders, a run button with progress, and live curves.
 
+    The curves show validation accuracy: whoever turns the sliders chooses by what they
+    see, and the test examples choose nothing.
+
     Args:
-        dataset: Images to train on and to test with.
+        task: What is learned.
+        build_model: Makes a fresh network.
         seed: Seed of every run started here.
         target_accuracy: Drawn as a line.
     """
 
     def __init__(
-        self, dataset: ImageClassification, *, seed: int, target_accuracy: float
+        self,
+        task: Task,
+        build_model: Callable[[], nn.Module],
+        *,
+        seed: int,
+        target_accuracy: float,
     ) -> None:
-        self._dataset = dataset
+        self._task = task
+        self._build_model = build_model
         self._seed = seed
         self._thread: threading.Thread | None = None
         self._stop_asked = threading.Event()
@@ -74,15 +88,12 @@ class ConvergencePanel(widgets.VBox):
         self.optimizer = widgets.ToggleButtons(
             options=["K-FAC", "SGD"], description="optimizer"
         )
-        sizes = [256, 512, 1024, 2048, 4096, 8192, 16384]
-        fitting = [size for size in sizes if size <= len(dataset.train)] or [
-            len(dataset.train)
-        ]
+        sizes = sorted({max(1, task.num_train // parts) for parts in _PARTS})
         self.mini_batch_size = widgets.SelectionSlider(
-            options=fitting,
-            value=min(2048, fitting[-1]),
+            options=sizes,
+            value=sizes[len(sizes) // 2],
             description="batch size",
-            tooltip="Images per step",
+            tooltip="Images per step; the last is all of them",
         )
         self.learning_rate = widgets.FloatLogSlider(
             value=0.3,
@@ -91,6 +102,14 @@ class ConvergencePanel(widgets.VBox):
             step=0.1,
             description="lr",
             tooltip="Learning rate after the warm-up",
+        )
+        self.momentum = widgets.FloatSlider(
+            value=0.8,
+            min=0.0,
+            max=0.98,
+            step=0.02,
+            description="momentum",
+            tooltip="Share of the last step that is kept",
         )
         self.damping = widgets.FloatLogSlider(
             value=1e-3,
@@ -125,7 +144,7 @@ class ConvergencePanel(widgets.VBox):
         self.run.on_click(self._run_or_stop)
         self.clear.on_click(self._clear_curves)
         self.optimizer.observe(self._follow_optimizer, names="value")
-        sliders = [self.learning_rate, self.damping, self.interval]
+        sliders = [self.learning_rate, self.momentum, self.damping, self.interval]
         super().__init__(
             [
                 widgets.HBox([self.optimizer, self.mini_batch_size, self.num_steps]),
@@ -142,6 +161,7 @@ class ConvergencePanel(widgets.VBox):
             optimizer="SGD" if self.optimizer.value == "SGD" else "K-FAC",
             mini_batch_size=self.mini_batch_size.value,
             lr=self.learning_rate.value,
+            momentum=self.momentum.value,
             damping=self.damping.value,
             factor_interval=self.interval.value,
             num_steps=self.num_steps.value,
@@ -213,32 +233,25 @@ class ConvergencePanel(widgets.VBox):
             self.clear.disabled = False
 
     def _race(self, settings: Settings, watch: Callable[[Point], bool]) -> None:
-        images, test_images = self._dataset.normalised()
-        task = Task(
-            images,
-            self._dataset.train.labels,
-            test_images[:_NUM_TEST],
-            self._dataset.test.labels[:_NUM_TEST],
-        )
         race = Race(
             mini_batch_size=settings.mini_batch_size,
             seed=self._seed,
+            split="validation",
             target_accuracy=None,
             max_steps=settings.num_steps,
-            num_warmup_steps=5,
             evaluation_interval=max(1, settings.num_steps // _NUM_POINTS),
         )
-        setting = Setting(settings.lr, settings.damping)
         if settings.optimizer == "SGD":
-            contender = Contender.sgd([settings.lr])
+            contender = Contender.sgd(1)
+            setting = Setting(settings.lr, settings.momentum)
         else:
             contender = Contender.kfac(
-                [settings.lr],
-                [settings.damping],
+                1,
                 factor_interval=settings.factor_interval,
                 num_factor_examples=_NUM_FACTOR_EXAMPLES,
             )
-        run_race(task, ConvNet, contender, setting, race, watch=watch)
+            setting = Setting(settings.lr, settings.momentum, damping=settings.damping)
+        run_race(self._task, self._build_model, contender, setting, race, watch=watch)
 
     def _clear_curves(self, _button: widgets.Button) -> None:
         self.figure.data = ()
@@ -251,11 +264,11 @@ class ConvergencePanel(widgets.VBox):
 
 
 def _empty_figure(target_accuracy: float) -> go.Figure:
-    figure = styled(go.Figure(), title="Test accuracy by step")
+    figure = styled(go.Figure(), title="Validation accuracy by step")
     figure.update_layout(
         showlegend=True, height=380, width=None, autosize=True, margin={"b": 50}
     )
     figure.update_xaxes(title_text="optimizer steps", rangemode="tozero")
-    figure.update_yaxes(title_text="test accuracy", tickformat=".0%")
+    figure.update_yaxes(title_text="validation accuracy", tickformat=".0%")
     figure.add_hline(y=target_accuracy, line={"dash": "dot", "width": 1})
     return figure

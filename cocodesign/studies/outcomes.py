@@ -4,7 +4,7 @@ import statistics
 from dataclasses import dataclass
 from typing import Literal
 
-from cocodesign.studies.contenders import Setting
+from cocodesign.studies.designs import Setting
 
 Quantity = Literal["steps", "seconds"]
 QUANTITIES: tuple[Quantity, ...] = ("steps", "seconds")
@@ -17,7 +17,7 @@ class Point:
     Attributes:
         num_steps: Steps done.
         training_s: Seconds spent on them, without evaluations.
-        accuracy: On the task's test examples, between 0 and 1.
+        accuracy: On the examples that the training was judged on, between 0 and 1.
         loss: The last mini-batch's, before its step.
     """
 
@@ -61,13 +61,11 @@ class Outcome:
     @property
     def summary(self) -> str:
         """One line for a log."""
-        setting = f"lr {self.setting.learning_rate:g}"
-        if self.setting.damping is not None:
-            setting += f", damping {self.setting.damping:g}"
         end = "target reached" if self.reached else f"best {self.best_accuracy:.1%}"
         return (
             f"{self.contender}, batch {self.mini_batch_size:,}, seed {self.seed}, "
-            f"{setting}: {end} after {self.num_steps} steps, {self.training_s:.1f} s"
+            f"{self.setting.summary}: {end} after {self.num_steps} steps, "
+            f"{self.training_s:.1f} s"
         )
 
     @property

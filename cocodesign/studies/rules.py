@@ -11,28 +11,29 @@ class Rules:
     """What is the same for every contender, fixed beforehand.
 
     Attributes:
-        target_accuracy: Test accuracy to reach, between 0 and 1.
+        target_accuracy: Accuracy to reach, between 0 and 1: on the validation examples
+            in a trial, on the test examples in a race.
         mini_batch_sizes: Each is tuned and raced on its own.
+        evaluation_intervals: Steps between evaluations, one per mini-batch size: an
+            evaluation costs as much as several steps of a small mini-batch.
         seeds: Of the races; each gives weights and mini-batches to every contender.
-        max_steps: Step budget of a race.
-        num_trial_steps: Step budget of each tuning trial.
-        num_validation: Training examples put aside to compare the trials on.
-        num_warmup_steps: Steps of the linear warm-up of the learning rate.
-        evaluation_interval: Steps between evaluations.
+        max_steps: Step budget of a race and of a trial.
     """
 
     target_accuracy: float
     mini_batch_sizes: tuple[int, ...]
+    evaluation_intervals: tuple[int, ...]
     seeds: tuple[int, ...]
     max_steps: int
-    num_trial_steps: int
-    num_validation: int
-    num_warmup_steps: int = 5
-    evaluation_interval: int = 5
 
     def __post_init__(self) -> None:
         if not self.seeds or not self.mini_batch_sizes:
             raise ValueError("seeds and mini_batch_sizes need at least one value each")
+        if len(self.evaluation_intervals) != len(self.mini_batch_sizes):
+            raise ValueError(
+                "evaluation_intervals needs one value for each of the mini-batch sizes "
+                f"{self.mini_batch_sizes}, got {self.evaluation_intervals}"
+            )
 
     def race(self, mini_batch_size: int, seed: int) -> Race:
         """Return the conditions of a race.
@@ -44,29 +45,33 @@ class Rules:
         Returns:
             The same for every contender.
         """
+        intervals = dict(
+            zip(self.mini_batch_sizes, self.evaluation_intervals, strict=True)
+        )
         return Race(
             mini_batch_size=mini_batch_size,
             seed=seed,
+            split="test",
             target_accuracy=self.target_accuracy,
             max_steps=self.max_steps,
-            num_warmup_steps=self.num_warmup_steps,
-            evaluation_interval=self.evaluation_interval,
+            evaluation_interval=intervals[mini_batch_size],
         )
 
-    def trial(self, mini_batch_size: int) -> Race:
+    def trial(self, mini_batch_size: int, *, max_steps: int | None = None) -> Race:
         """Return the conditions of a tuning trial.
 
-        It is a shorter race, so that what is chosen is what wins: the accuracy after a
-        fixed number of steps prefers small learning rates, which lead at first. Its
-        seed is none of the races'.
+        It is a race, so that what is chosen is what wins: the accuracy after a fixed
+        number of steps prefers small learning rates, which lead at first. Its seed is
+        none of the races'.
 
         Args:
             mini_batch_size: Examples per step.
+            max_steps: The fewest steps that another trial took; ``None`` if none
+                arrived yet.
 
         Returns:
             The same for every contender.
         """
-        return replace(
-            self.race(mini_batch_size, stream_seed(self.seeds[0], "tuning")),
-            max_steps=self.num_trial_steps,
-        )
+        race = self.race(mini_batch_size, stream_seed(self.seeds[0], "tuning"))
+        steps = self.max_steps if max_steps is None else max_steps
+        return replace(race, split="validation", max_steps=steps)

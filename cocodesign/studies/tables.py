@@ -9,7 +9,7 @@ from cocodesign.studies.outcomes import QUANTITIES, Outcome, Ratio
 
 
 def comparison_metrics(
-    comparison: Comparison, *, baseline: str, candidate: str
+    comparison: Comparison, *, baseline: str | None, candidate: str
 ) -> dict[str, Measurement]:
     """Express a comparison as numbers that a claim can be judged by.
 
@@ -21,7 +21,8 @@ def comparison_metrics(
     * ``step_time_ratio_batch_B``: seconds per step of the candidate over the
       baseline's, refreshes included; 1 means that a step costs the same;
     * ``steps_<contender>_batch_B``: steps to the target, or the step budget if it was
-      not reached.
+      not reached;
+    * ``accuracy_<contender>_batch_B``: the best test accuracy at any evaluation.
 
     Where a seed's baseline was cut off, its ratio is a lower bound, and the note says
     so. A ratio is left out if the candidate of any seed did not reach the target: what
@@ -30,34 +31,27 @@ def comparison_metrics(
 
     Args:
         comparison: What was measured.
-        baseline: Name of the contender to compare with.
+        baseline: Name of the contender to compare with; ``None`` gives no ratios.
         candidate: Name of the contender that the claim is about.
 
     Returns:
         The measurements by name, one value per seed in each.
     """
     metrics: dict[str, Measurement] = {}
+    names = [candidate] if baseline is None else [baseline, candidate]
     for size in comparison.rules.mini_batch_sizes:
-        for quantity in QUANTITIES:
-            ratios = comparison.ratios(baseline, candidate, size, quantity)
-            measurement = _ratio_measurement(ratios)
-            if measurement is not None:
-                metrics[f"{quantity}_ratio_batch_{size}"] = measurement
-        slow, fast = (comparison.races_of(name, size) for name in (candidate, baseline))
-        metrics[f"step_time_ratio_batch_{size}"] = Measurement(
-            tuple(
-                one.mean_step_s / other.mean_step_s
-                for one, other in zip(slow, fast, strict=True)
-            ),
-            "x",
-        )
-        for name in (baseline, candidate):
+        if baseline is not None:
+            metrics |= _ratios(comparison, baseline, candidate, size)
+        for name in names:
             races = comparison.races_of(name, size)
-            key = name.lower().replace("-", "")
-            metrics[f"steps_{key}_batch_{size}"] = Measurement(
+            key = f"{name.lower().replace('-', '')}_batch_{size}"
+            metrics[f"steps_{key}"] = Measurement(
                 tuple(float(race.num_steps) for race in races),
                 "steps",
                 note=_censored_note(races),
+            )
+            metrics[f"accuracy_{key}"] = Measurement(
+                tuple(race.best_accuracy for race in races), "fraction"
             )
     return metrics
 
@@ -70,8 +64,8 @@ def comparison_tables(comparison: Comparison) -> dict[str, dict[str, Column]]:
 
     Returns:
         ``curves``: every evaluation of every race; ``races``: steps, seconds and the
-        chosen setting of every race; ``trials``: every tuning trial with its best
-        validation accuracy.
+        chosen setting of every race; ``trials``: every tuning trial with its steps and
+        its best validation accuracy.
     """
     points = [(race, point) for race in comparison.races for point in race.curve]
     return {
@@ -90,8 +84,6 @@ def comparison_tables(comparison: Comparison) -> dict[str, dict[str, Column]]:
         "races": {
             **_settings(comparison.races),
             "seed": [race.seed for race in comparison.races],
-            "reached": [race.reached for race in comparison.races],
-            "num_steps": [race.num_steps for race in comparison.races],
             "training_s": [race.training_s for race in comparison.races],
             "mean_step_s": [race.mean_step_s for race in comparison.races],
             "median_step_s": [race.median_step_s for race in comparison.races],
@@ -103,12 +95,36 @@ def comparison_tables(comparison: Comparison) -> dict[str, dict[str, Column]]:
     }
 
 
+def _ratios(
+    comparison: Comparison, baseline: str, candidate: str, size: int
+) -> dict[str, Measurement]:
+    metrics: dict[str, Measurement] = {}
+    for quantity in QUANTITIES:
+        ratios = comparison.ratios(baseline, candidate, size, quantity)
+        measurement = _ratio_measurement(ratios)
+        if measurement is not None:
+            metrics[f"{quantity}_ratio_batch_{size}"] = measurement
+    slow, fast = (comparison.races_of(name, size) for name in (candidate, baseline))
+    metrics[f"step_time_ratio_batch_{size}"] = Measurement(
+        tuple(
+            one.mean_step_s / other.mean_step_s
+            for one, other in zip(slow, fast, strict=True)
+        ),
+        "x",
+    )
+    return metrics
+
+
 def _settings(outcomes: Sequence[Outcome]) -> dict[str, Column]:
     return {
         "batch_size": [outcome.mini_batch_size for outcome in outcomes],
         "optimizer": [outcome.contender for outcome in outcomes],
         "learning_rate": [outcome.setting.learning_rate for outcome in outcomes],
+        "momentum": [outcome.setting.momentum for outcome in outcomes],
+        "num_warmup_steps": [outcome.setting.num_warmup_steps for outcome in outcomes],
         "damping": [outcome.setting.damping for outcome in outcomes],
+        "reached": [outcome.reached for outcome in outcomes],
+        "num_steps": [outcome.num_steps for outcome in outcomes],
     }
 
 

@@ -1,13 +1,37 @@
 """Shuffled mini-batches of examples that are held in memory."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-Batch = tuple[Float[Tensor, "batch ..."], Int[Tensor, " batch"]]
+# Examples with a class index each, or with a distribution over the classes (mixup).
+Batch = tuple[
+    Float[Tensor, "batch ..."], Int[Tensor, " batch"] | Float[Tensor, "batch classes"]
+]
+
+
+@runtime_checkable
+class ResumableStream(Protocol):
+    """An endless sequence of mini-batches that knows its place."""
+
+    def __next__(self) -> Batch:
+        """Return the next mini-batch."""
+        ...
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Return itself."""
+        ...
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the place; ``num_examples`` and ``mini_batch_size`` tell whose."""
+        ...
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go to a place of an equal stream."""
+        ...
 
 
 class BatchStream(Iterator[Batch]):

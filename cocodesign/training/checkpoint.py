@@ -8,6 +8,7 @@ values only.
 
 import hashlib
 import io
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,18 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from cocodesign.errors import CheckpointError
 from cocodesign.files import write_atomically
-from cocodesign.training.batches import BatchStream
+from cocodesign.training.batches import ResumableStream
 
-_MAGIC = b"cocodesign checkpoint 1"
+_MAGIC = b"cocodesign checkpoint 2"
 
 
 def save_checkpoint(
     path: Path,
     model: nn.Module,
     optimizer: Optimizer,
-    batches: BatchStream,
+    batches: ResumableStream,
     schedule: LRScheduler | None = None,
+    progress: Mapping[str, Any] | None = None,
 ) -> None:
     """Write the state of a training between two calls of ``train``.
 
@@ -41,6 +43,7 @@ def save_checkpoint(
         optimizer: Its optimizer.
         batches: The mini-batches, with their place in the epoch.
         schedule: The learning-rate schedule, if there is one.
+        progress: What the caller wants back, of plain values.
     """
     stream = io.BytesIO()
     torch.save(
@@ -50,6 +53,7 @@ def save_checkpoint(
             "optimizer": optimizer.state_dict(),
             "batches": batches.state_dict(),
             "schedule": None if schedule is None else schedule.state_dict(),
+            "progress": dict(progress or {}),
             "random_state": torch.get_rng_state(),
             "cuda_random_states": torch.cuda.get_rng_state_all()
             if torch.cuda.is_available()
@@ -66,9 +70,9 @@ def load_checkpoint(
     path: Path,
     model: nn.Module,
     optimizer: Optimizer,
-    batches: BatchStream,
+    batches: ResumableStream,
     schedule: LRScheduler | None = None,
-) -> None:
+) -> dict[str, Any]:
     """Continue a training from a file, to the bit on the same kind of machine.
 
     The arguments must be built as they were for the saved training; the file is
@@ -80,6 +84,9 @@ def load_checkpoint(
         optimizer: Receives the optimizer's state.
         batches: Receives the place in the epoch.
         schedule: Receives the schedule's state; given exactly if one was saved.
+
+    Returns:
+        The ``progress`` that was saved.
 
     Raises:
         CheckpointError: If the file is missing, damaged, or of another training.
@@ -97,6 +104,7 @@ def load_checkpoint(
     # A file of a machine with other devices leaves the random state of these alone.
     if len(state["cuda_random_states"]) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(state["cuda_random_states"])
+    return state["progress"]
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def _difference(
     state: dict[str, Any],
     model: nn.Module,
     optimizer: Optimizer,
-    batches: BatchStream,
+    batches: ResumableStream,
     schedule: LRScheduler | None,
 ) -> str | None:
     """Say in what a saved training differs from the one it is loaded into."""

@@ -1,34 +1,33 @@
+import dataclasses
 import time
 from collections.abc import Callable
 
 import pytest
 import torch
 
-from cocodesign.data import ImageClassification
-from cocodesign.data.images import LabelledImages
+from cocodesign.models import ConvNet
 from cocodesign.panels.kfac_convergence import ConvergencePanel
+from cocodesign.studies.task import MemoryTask
 
 PATIENCE_S = 60.0
 
 
 @pytest.fixture
-def dataset() -> ImageClassification:
+def task() -> MemoryTask:
     """Return bright and dark pictures, which any optimizer tells apart."""
     generator = torch.Generator().manual_seed(0)
     labels = torch.randint(2, (600,), generator=generator)
-    noise = torch.randint(100, (600, 1, 28, 28), generator=generator)
-    images = (noise + 150 * labels[:, None, None, None]).to(torch.uint8)
-    return ImageClassification(
-        "two",
-        LabelledImages(images[:512], labels[:512]),
-        LabelledImages(images[512:], labels[512:]),
-        ("dark", "bright"),
-    )
+    noise = torch.rand(600, 1, 28, 28, generator=generator)
+    images = noise + 2 * labels[:, None, None, None] - 1.5
+    parts = zip(images.split((512, 44, 44)), labels.split((512, 44, 44)), strict=True)
+    return MemoryTask(*(tensor for part in parts for tensor in part))
 
 
 @pytest.fixture
-def panel(dataset: ImageClassification) -> ConvergencePanel:
-    return ConvergencePanel(dataset, seed=0, target_accuracy=0.9)
+def panel(task: MemoryTask) -> ConvergencePanel:
+    return ConvergencePanel(
+        task, lambda: ConvNet(widths=(8, 16)), seed=0, target_accuracy=0.9
+    )
 
 
 def until(condition: Callable[[], bool]) -> None:
@@ -91,11 +90,29 @@ def test_sgd_has_neither_damping_nor_interval(panel: ConvergencePanel) -> None:
     assert not panel.damping.disabled
 
 
-def test_offers_no_batch_that_is_larger_than_the_data(panel: ConvergencePanel) -> None:
-    assert max(panel.mini_batch_size.options) == 512
+def test_offers_batches_up_to_the_whole_data(panel: ConvergencePanel) -> None:
+    assert panel.mini_batch_size.options[0] == 8
+    assert panel.mini_batch_size.options[-1] == 512
+
+
+@pytest.mark.slow
+def test_what_is_shown_is_not_the_test_accuracy(task: MemoryTask) -> None:
+    blind = dataclasses.replace(task, test_labels=1 - task.test_labels)
+    panel = ConvergencePanel(
+        blind, lambda: ConvNet(widths=(8, 16)), seed=0, target_accuracy=0.9
+    )
+    panel.num_steps.value = 20
+    panel.run.click()
+    assert panel.wait(PATIENCE_S)
+    assert panel.figure.data[0].y[-1] > 0.9
 
 
 def test_every_slider_says_what_it_is(panel: ConvergencePanel) -> None:
-    for widget in (panel.mini_batch_size, panel.learning_rate, panel.damping):
+    for widget in (
+        panel.mini_batch_size,
+        panel.learning_rate,
+        panel.momentum,
+        panel.damping,
+    ):
         assert widget.description
         assert widget.tooltip

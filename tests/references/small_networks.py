@@ -40,8 +40,15 @@ def one_step(
 
 def movements(model: nn.Module, optimizer: torch.optim.Optimizer) -> list[Tensor]:
     """Return what one step on the pictures adds to every parameter."""
+    return movements_of(model, optimizer, PICTURES, LABELS)
+
+
+def movements_of(
+    model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor
+) -> list[Tensor]:
+    """Return what one step on some examples adds to every parameter."""
     before = copy.deepcopy(list(model.parameters()))
-    one_step(model, optimizer, PICTURES, LABELS)
+    one_step(model, optimizer, x, y)
     return [
         after.detach() - old.detach()
         for after, old in zip(model.parameters(), before, strict=True)

@@ -4,11 +4,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cocodesign.studies import Task
+from cocodesign.studies.task import MemoryTask
 
 
 @pytest.fixture(scope="module")
-def task() -> Task:
+def task() -> MemoryTask:
     """Three noisy blobs that a linear map separates well."""
     generator = torch.Generator().manual_seed(0)
     centres = 2 * torch.randn(3, 5, generator=generator)
@@ -18,7 +18,7 @@ def task() -> Task:
         noise = torch.randn(number, 5, generator=generator)
         return centres[labels] + noise, labels
 
-    return Task(*drawn(300), *drawn(90))
+    return MemoryTask(*drawn(240), *drawn(60), *drawn(90))
 
 
 @pytest.fixture(scope="module")

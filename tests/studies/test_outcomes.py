@@ -1,6 +1,6 @@
 import pytest
 
-from cocodesign.studies import Setting
+from cocodesign.studies.designs import Setting
 from cocodesign.studies.outcomes import Outcome, Point, cost_ratio
 
 

@@ -3,18 +3,19 @@ from dataclasses import replace
 import pytest
 import torch
 
-from cocodesign.studies import Contender, Setting
+from cocodesign.studies import Contender
+from cocodesign.studies.designs import Setting
 from cocodesign.studies.race import Race, run_race
 
 CONDITIONS = Race(
     mini_batch_size=50,
     seed=1,
+    split="test",
     target_accuracy=None,
     max_steps=10,
-    num_warmup_steps=2,
     evaluation_interval=3,
 )
-SGD = Contender.sgd([0.1])
+SGD = Contender.sgd(1)
 
 
 def test_without_a_target_it_runs_to_the_end_and_evaluates_there_too(task, build_model):
@@ -52,9 +53,30 @@ def test_a_target_out_of_reach_leaves_a_censored_outcome(task, build_model):
     assert outcome.num_steps == 10
 
 
+def test_a_training_that_diverged_ends_at_once(task, build_model):
+    outcome = run_race(task, build_model, SGD, Setting(float("inf")), CONDITIONS)
+    assert not outcome.reached
+    assert outcome.num_steps < 10
+
+
+def test_the_split_decides_which_examples_judge(task, build_model):
+    seen = []
+
+    class Recorded(type(task)):
+        def accuracy(self, model, split):
+            seen.append(split)
+            return super().accuracy(model, split)
+
+    recorded = Recorded(**vars(task))
+    for split in ("validation", "test"):
+        race = replace(CONDITIONS, split=split, max_steps=1)
+        run_race(recorded, build_model, SGD, Setting(0.1), race)
+    assert seen == ["validation", "test"]
+
+
 @pytest.mark.parametrize("name", ["SGD", "K-FAC"])
 def test_a_race_is_a_function_of_its_seed(task, build_model, name):
-    contender = {"SGD": SGD, "K-FAC": Contender.kfac([0.1], [1e-3])}[name]
+    contender = {"SGD": SGD, "K-FAC": Contender.kfac(1)}[name]
     setting = contender.settings[0]
 
     def losses(seed: int) -> list[float]:
@@ -70,7 +92,7 @@ def test_contenders_share_initial_weights_and_mini_batches(task, build_model):
     race = replace(CONDITIONS, max_steps=1)
     pair = [
         run_race(task, build_model, contender, contender.settings[0], race)
-        for contender in (SGD, Contender.kfac([0.1], [1e-3]))
+        for contender in (SGD, Contender.kfac(1))
     ]
     assert pair[0].curve[0].loss == pair[1].curve[0].loss
 

@@ -2,22 +2,17 @@ from dataclasses import replace
 
 import pytest
 
-from cocodesign.studies import (
-    Comparison,
-    Rules,
-    Setting,
-    comparison_metrics,
-    comparison_tables,
-)
+from cocodesign.studies import Rules, comparison_metrics, comparison_tables
+from cocodesign.studies.comparison import Comparison
+from cocodesign.studies.designs import Setting
 from cocodesign.studies.outcomes import Outcome, Point
 
 RULES = Rules(
     target_accuracy=0.8,
     mini_batch_sizes=(64,),
+    evaluation_intervals=(1,),
     seeds=(0, 1),
     max_steps=100,
-    num_trial_steps=10,
-    num_validation=10,
 )
 
 
@@ -27,7 +22,7 @@ def race(name: str, seed: int, num_steps: int, *, reached: bool = True) -> Outco
         Point(num_steps, num_steps / 4, 0.8 if reached else 0.7, 0.4),
     )
     damping = 0.01 if name == "K-FAC" else None
-    return Outcome(name, Setting(0.1, damping), 64, seed, reached, curve)
+    return Outcome(name, Setting(0.1, damping=damping), 64, seed, reached, curve)
 
 
 EXACT = Comparison(

@@ -27,6 +27,15 @@ def test_a_resumed_training_continues_to_the_bit(
     assert torch.equal(next(fresh[2])[1], next(batches)[1])
 
 
+def test_what_the_caller_gave_comes_back(make_training, tmp_path):
+    path = tmp_path / "checkpoint"
+    progress = {"curve": [[3, 0.5, 0.9, 0.1]]}
+    save_checkpoint(path, *make_training(), progress=progress)
+    assert load_checkpoint(path, *make_training()) == progress
+    save_checkpoint(path, *make_training())
+    assert load_checkpoint(path, *make_training()) == {}
+
+
 @pytest.fixture
 def checkpoint(make_training, tmp_path):
     path = tmp_path / "checkpoint"

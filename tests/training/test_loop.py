@@ -78,3 +78,46 @@ def test_evaluation_uses_running_statistics_and_restores_every_mode(
         for x, y in zip(examples, labels.tolist(), strict=True)
     ]
     assert accuracy == sum(hits) / 20
+
+
+def test_passes_add_up_to_the_step_of_the_larger_mini_batch(examples, labels):
+    def trained(mini_batch_size: int, num_passes: int) -> torch.Tensor:
+        model = nn.Sequential(nn.Flatten(), nn.Linear(16, 3))
+        with torch.no_grad():
+            model[1].weight.fill_(0.1)
+            model[1].bias.zero_()
+        generator = torch.Generator().manual_seed(3)
+        batches = BatchStream(examples, labels, mini_batch_size, generator)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        losses = []
+        train(
+            model,
+            optimizer,
+            batches,
+            num_steps=2,
+            num_passes=num_passes,
+            callbacks=[lambda step: bool(losses.append(step.loss.item()))],
+        )
+        return torch.cat([model[1].weight.detach().flatten(), torch.tensor(losses)])
+
+    torch.testing.assert_close(trained(5, 4), trained(20, 1))
+
+
+def test_refuses_a_step_of_no_pass(make_training):
+    model, optimizer, batches, _ = make_training()
+    with pytest.raises(ValueError, match="num_passes must be at least 1, got 0"):
+        train(model, optimizer, batches, num_steps=1, num_passes=0)
+
+
+def test_a_backward_of_ones_own_computes_the_gradient(make_training):
+    model, optimizer, batches, _ = make_training()
+    shares = []
+
+    def backward(model, _optimizer, batch, share):
+        shares.append(share)
+        loss = model(batch[0]).square().mean()
+        loss.backward()
+        return loss.detach()
+
+    train(model, optimizer, batches, num_steps=1, num_passes=2, backward=backward)
+    assert shares == [0.5, 0.5]
