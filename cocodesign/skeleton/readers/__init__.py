@@ -1,0 +1,1 @@
+"""Readers of skeleton files in their original formats, one module each."""
