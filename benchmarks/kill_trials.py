@@ -17,7 +17,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from cocodesign.runner import list_runs
 from cocodesign.runner.lease import read_lease
 
-_TARGETS = ("runner", "kernel", "runner+kernel")
+_TARGETS = ("runner", "kernel", "runner+kernel", "runner+guard", "guard+kernel")
 _LATEST_KILL_S = 5.0
 _LOST_OUTPUT_S = 1.0
 _LEFT_PROCESSES_S = 5.0
@@ -92,10 +92,10 @@ def _kill_one(path: Path, trial: _Trial) -> list[str]:
     time.sleep(trial.delay_s)
     members = _members(trial.run_dir)
     victims = [runner.pid] if "runner" in trial.target else []
-    if "kernel" in trial.target:
-        # The guard's command line holds the kernel's; its forks look like the kernel.
-        kernels = [pid for pid, line in members.items() if _is_kernel(line)]
-        victims += [min(kernels)] if kernels else []
+    for name, is_victim in (("kernel", _is_kernel), ("guard", _is_guard)):
+        # The kernel's forks look like the kernel; one of two guards is killed.
+        found = [pid for pid, line in members.items() if is_victim(line)]
+        victims += found[:1] if name in trial.target else []
     killed = time.time()
     for pid in victims:
         os.kill(pid, signal.SIGKILL)
@@ -151,11 +151,15 @@ def _members(run_dir: Path) -> dict[int, bytes]:
                 found[int(folder.name)] = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-    return {pid: line for pid, line in found.items() if line}
+    return {pid: line for pid, line in sorted(found.items()) if line}
 
 
 def _is_kernel(command_line: bytes) -> bool:
     return b"ipykernel_launcher" in command_line and b"guard.py" not in command_line
+
+
+def _is_guard(command_line: bytes) -> bool:
+    return b"guard.py" in command_line
 
 
 def _is_shown_as_running(trial: _Trial) -> bool:

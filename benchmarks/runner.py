@@ -4,9 +4,14 @@
   the worse of two ratios, command against command (``cli``: imports, kernel, cells)
   and function against function in one warm process (``in_process``).
 * ``noop_s``: ``cocodesign reproduce --profile smoke`` with nothing to do.
-* ``kill_trials``, ``kill_losses``: kill -9 of runner, kernel or both at random moments;
-  a loss is an invalid notebook, a line printed more than 1 s before that is missing, a
-  process left after 5 s, or a run still shown as running after 10 s.
+* ``kill_trials``, ``kill_losses``: kill -9 of runner, kernel, guard or two of them at
+  random moments; a loss is an invalid notebook, a line printed more than 1 s before
+  that is missing, a process left after 5 s, or a run still shown as running after 10 s.
+* ``slurm_kill_trials``, ``slurm_kill_losses``: the same inside a real Slurm, with its
+  job step and its daemons as victims; failed jobs are sent again. A loss is a run
+  without a record, one that differs from an undisturbed run's, one written twice, or a
+  process left after 5 s.
+* ``slurm_added_s``: the seconds that Slurm adds to a notebook of ``reproduce``.
 * ``param_fuzz_trials``, ``param_fuzz_leaks``: values and texts of all kinds for
   parameters; a leak is one that reaches the notebook with another type, value or name.
   ``papermill_leaks`` counts those that papermill lets through.
@@ -27,6 +32,7 @@ from nbformat.v4 import new_code_cell, new_notebook
 from benchmarks.kill_trials import run_kill_trials
 from benchmarks.measurement import parse_arguments, report, time_interleaved
 from benchmarks.parameter_fuzz import fuzz_parameters
+from benchmarks.slurm_trials import measure_slurm_overhead, run_slurm_trials
 from cocodesign.provenance import collect_provenance
 from cocodesign.results import Measurement, RunRecord
 from cocodesign.runner import run_notebook
@@ -44,7 +50,9 @@ def main() -> None:
         results: dict[str, Any] = {
             "quick": quick,
             **measure_overhead(folder, rounds=5 if quick else 15),
-            **run_kill_trials(folder, num_trials=12 if quick else 60),
+            **run_kill_trials(folder, num_trials=10 if quick else 120),
+            **run_slurm_trials(folder, num_trials=2 if quick else 80),
+            **measure_slurm_overhead(folder),
             **fuzz_parameters(num_trials=2_000 if quick else 20_000),
             **measure_noop(_QUICK_NOOP_LIMIT_S if quick else _NOOP_LIMIT_S),
         }

@@ -164,7 +164,7 @@ def _slurm() -> Finding:
         return Finding(
             "Slurm", "optional", "no sbatch here", "run on a cluster's login node"
         )
-    if importlib.util.find_spec("snakemake_executor_plugin_slurm") is None:
+    if importlib.util.find_spec("snakemake_executor_plugin_cluster_generic") is None:
         return Finding(
             "Slurm", "optional", "sbatch, but no plugin", "pip install -e '.[cluster]'"
         )

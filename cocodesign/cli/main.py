@@ -8,12 +8,16 @@ import sys
 
 import typer
 
-from cocodesign.cli import data
+from cocodesign.cli import data, skeleton
+from cocodesign.cli.compress import compress, decompress
+from cocodesign.cli.crate import crate
 from cocodesign.cli.doctor import doctor
 from cocodesign.cli.figures import figures
+from cocodesign.cli.plan import plan
 from cocodesign.cli.reproduce import reproduce
 from cocodesign.cli.run import run
 from cocodesign.cli.runs import runs
+from cocodesign.cli.sweep import sweep
 from cocodesign.cli.verdict import verdict
 from cocodesign.errors import CocodesignError
 
@@ -24,9 +28,22 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-for command in (reproduce, run, runs, figures, verdict, doctor):
+for command in (
+    reproduce,
+    run,
+    sweep,
+    runs,
+    figures,
+    verdict,
+    crate,
+    plan,
+    compress,
+    decompress,
+    doctor,
+):
     app.command()(command)
 app.add_typer(data.app, name="data")
+app.add_typer(skeleton.app, name="skeleton")
 
 
 def main() -> None:

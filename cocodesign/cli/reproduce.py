@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import nullcontext
 from typing import Annotated
 
 import typer
@@ -20,9 +21,12 @@ def reproduce(
         list[str] | None,
         typer.Option(help="Only this part, such as kfac; may be given again."),
     ] = None,
-    site: Annotated[
+    cluster: Annotated[
         str,
-        typer.Option(help="Where it runs: a folder of workflow/profiles."),
+        typer.Option(
+            help="Where the notebooks run: a folder of workflow/profiles, such as "
+            "slurm, pbs, age, kubernetes; this machine by default."
+        ),
     ] = "laptop",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", "-n", help="Say what would run, run nothing.")
@@ -35,8 +39,14 @@ def reproduce(
     """
     from filelock import FileLock, Timeout
 
+    from cocodesign.cli.following import following
     from cocodesign.cli.verdict import current_verdicts, print_verdicts
-    from cocodesign.cli.workflow import describe_workflow, run_workflow
+    from cocodesign.cli.workflow import (
+        describe_workflow,
+        notebook_parts,
+        run_workflow,
+    )
+    from cocodesign.clusters import read_cluster
     from cocodesign.errors import WorkflowError
     from cocodesign.project import find_project
     from cocodesign.results import PROFILES
@@ -44,18 +54,25 @@ def reproduce(
     if profile not in PROFILES:
         raise typer.BadParameter(f"{profile!r} is none of {', '.join(PROFILES)}")
     project = find_project()
-    sites = sorted(path.name for path in (project.workflow / "profiles").iterdir())
-    if site not in sites:
-        raise typer.BadParameter(f"{site!r} is none of {', '.join(sites)}")
+    clusters = sorted(path.name for path in (project.workflow / "profiles").iterdir())
+    if cluster not in clusters:
+        raise typer.BadParameter(f"{cluster!r} is none of {', '.join(clusters)}")
     parts = only or []
+    _check_parts(notebook_parts(project, profile), parts, profile)
     if dry_run:
-        describe_workflow(project, profile=profile, parts=parts, site=site)
+        describe_workflow(project, profile=profile, parts=parts, cluster=cluster)
         return
+    is_far = read_cluster(project.workflow / "profiles" / cluster) is not None
     started = time.monotonic()
     project.runs.mkdir(exist_ok=True)
     try:
-        with FileLock(project.runs / ".reproduce.lock", timeout=0):
-            status = run_workflow(project, profile=profile, parts=parts, site=site)
+        with (
+            FileLock(project.runs / ".reproduce.lock", timeout=0),
+            following(project.runs, f"-{profile}") if is_far else nullcontext(),
+        ):
+            status = run_workflow(
+                project, profile=profile, parts=parts, cluster=cluster
+            )
     except Timeout as error:
         raise WorkflowError(
             f"another cocodesign reproduce is at work in {project.root}: wait for it, "
@@ -71,3 +88,18 @@ def reproduce(
             err=True,
         )
         sys.exit(status)
+
+
+def _check_parts(known: dict[str, bool], parts: list[str], profile: str) -> None:
+    """Refuse a part that has no notebook, or none at the profile."""
+    for part in parts:
+        if part not in known:
+            raise typer.BadParameter(
+                f"no notebook is of the part {part!r}; there are {', '.join(known)}"
+            )
+    chosen = parts or list(known)
+    if not any(known[part] for part in chosen):
+        raise typer.BadParameter(
+            f"no notebook of {', '.join(parts) or 'any part'} has parameters for the "
+            f"profile {profile}"
+        )

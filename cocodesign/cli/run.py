@@ -51,6 +51,14 @@ def run(
         Path | None, typer.Option(help="File that gets a line for each cell.")
     ] = None,
     *,
+    join: Annotated[
+        bool,
+        typer.Option(
+            "--join",
+            help="If another process runs this in the same folder, wait for it and "
+            "share its record.",
+        ),
+    ] = False,
     list_only: Annotated[
         bool, typer.Option("--list", help="Show the parameters, run nothing.")
     ] = False,
@@ -66,7 +74,7 @@ def run(
 
     from cocodesign.errors import CocodesignError, RunStoppedError
 
-    path = _find_notebook(notebook)
+    path = find_notebook(notebook)
     declared = runner.read_parameters(path)
     console = Console()
     if list_only:
@@ -89,6 +97,7 @@ def run(
                     cell_timeout_s=cell_timeout,
                     total_timeout_s=timeout,
                     report=report,
+                    join=join,
                 )
         except CocodesignError as error:
             if log_stream:
@@ -100,7 +109,7 @@ def run(
     _print_record(console, folder, record)
 
 
-def _find_notebook(name: str) -> Path:
+def find_notebook(name: str) -> Path:
     """Return a notebook given by its path or its name in the project."""
     from cocodesign.errors import NotebookError
     from cocodesign.project import find_project

@@ -1,7 +1,9 @@
 """Snakemake as a process: started, shown, stopped."""
 
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -23,7 +25,7 @@ _STOP_GRACE_S = 10.0  # the runner needs three seconds to save a stopped noteboo
 
 
 def run_workflow(
-    project: "Project", *, profile: str, parts: Sequence[str], site: str
+    project: "Project", *, profile: str, parts: Sequence[str], cluster: str
 ) -> int:
     """Run what is out of date, showing what the steps print.
 
@@ -36,12 +38,12 @@ def run_workflow(
         project: The clone.
         profile: The notebooks' profile.
         parts: Only these parts; all if empty.
-        site: The folder of ``workflow/profiles`` that says where jobs run.
+        cluster: The folder of ``workflow/profiles`` that says where jobs run.
 
     Returns:
         Snakemake's exit status, 0 if every step is done.
     """
-    command = _command(project, profile, parts, site)
+    command = _command(project, profile, parts, cluster)
     log = project.runs / "logs" / "workflow.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     num_lines = 0
@@ -58,6 +60,7 @@ def run_workflow(
                 text=True,
                 errors="replace",
             ) as guard,
+            _cancelling(project, cluster),
             _stopping(guard),
         ):
             assert guard.stdout is not None
@@ -66,13 +69,14 @@ def run_workflow(
                 typer.echo(line.rstrip())
                 num_lines += 1
             status = _exit_status(guard.stdout.read())
+            guard.wait()
     if status and not num_lines:
         typer.echo(log.read_text(encoding="utf-8")[-_SHOWN_CHARACTERS:], err=True)
     return status
 
 
 def describe_workflow(
-    project: "Project", *, profile: str, parts: Sequence[str], site: str
+    project: "Project", *, profile: str, parts: Sequence[str], cluster: str
 ) -> None:
     """Print which steps are out of date and why; run nothing.
 
@@ -80,9 +84,9 @@ def describe_workflow(
         project: The clone.
         profile: The notebooks' profile.
         parts: Only these parts; all if empty.
-        site: The folder of ``workflow/profiles`` that says where jobs run.
+        cluster: The folder of ``workflow/profiles`` that says where jobs run.
     """
-    command = [*_command(project, profile, parts, site), "--dry-run"]
+    command = [*_command(project, profile, parts, cluster), "--dry-run"]
     answer = subprocess.run(
         command, cwd=project.root, capture_output=True, text=True, check=False
     )
@@ -95,9 +99,32 @@ def describe_workflow(
     typer.echo(f"{len(steps)} steps" if steps else "everything is up to date")
 
 
+def notebook_parts(project: "Project", profile: str) -> dict[str, bool]:
+    """Return the parts that have notebooks.
+
+    Args:
+        project: The clone.
+        profile: A profile.
+
+    Returns:
+        By part, whether one of its notebooks runs at the profile.
+    """
+    found: dict[str, bool] = {}
+    for path in sorted(project.notebooks.glob("*.ipynb")):
+        facts = json.loads(path.read_text(encoding="utf-8"))["metadata"]
+        part = facts.get("cocodesign", {}).get("part")
+        if part is None or path.stem.startswith("00_"):
+            continue
+        parameters = project.parameters / f"{path.stem}.{profile}.yaml"
+        runs = profile == "smoke" or parameters.is_file()
+        found[part] = found.get(part, False) or runs
+    return found
+
+
 def _command(
-    project: "Project", profile: str, parts: Sequence[str], site: str
+    project: "Project", profile: str, parts: Sequence[str], cluster: str
 ) -> list[str]:
+    folder = project.workflow / "profiles" / cluster
     return [
         sys.executable,
         "-m",
@@ -105,11 +132,32 @@ def _command(
         "--snakefile",
         str(project.workflow / "Snakefile"),
         "--profile",
-        str(project.workflow / "profiles" / site),
+        str(folder),
+        *_submission(folder, profile),
         "--nolock",  # cocodesign reproduce holds a lock that dies with it
         "--config",
         f"profile={profile}",
         f"only={' '.join(parts)}",
+    ]
+
+
+def _submission(folder: Path, profile: str) -> list[str]:
+    """Return Snakemake's options for sending jobs to a cluster, none for laptops."""
+    from cocodesign.clusters import read_cluster, scheduler
+
+    cluster = read_cluster(folder)
+    if cluster is None:
+        return []
+    call = [sys.executable, "-m", "cocodesign.clusters"]
+    of_job = "{wildcards.notebook} {resources.gpus}"  # Snakemake fills it in
+    submit = shlex.join([*call, "submit", str(folder), profile])
+    return [
+        "--cluster-generic-submit-cmd",
+        f"{submit} {of_job}",
+        "--cluster-generic-status-cmd",
+        shlex.join([*call, "status", str(folder)]),
+        "--cluster-generic-cancel-cmd",
+        *scheduler(cluster.scheduler, user="").cancel,
     ]
 
 
@@ -153,15 +201,31 @@ def _stopping(guard: "subprocess.Popen[str]") -> Iterator[None]:
         _stop(guard)
 
 
+@contextmanager
+def _cancelling(project: "Project", cluster: str) -> Iterator[None]:
+    """Cancel the jobs on a cluster when this process is told to stop.
+
+    Snakemake does so as well, but gives the scheduler only two seconds to answer.
+    """
+    from cocodesign.clusters import read_cluster, workflow_jobs
+
+    try:
+        yield
+    except SystemExit:
+        settings = read_cluster(project.workflow / "profiles" / cluster)
+        if settings is not None:
+            workflow_jobs(settings, project.root).cancel_all()
+        raise
+
+
 def _stop(guard: "subprocess.Popen[str]") -> None:
     """Ask everything behind the guard to stop, then make it."""
     if guard.poll() is not None:
         return
-    for request, patience_s in (("i", _STOP_GRACE_S), ("k", _STOP_GRACE_S)):
+    for request, patience_s in ((b"i", _STOP_GRACE_S), (b"k", _STOP_GRACE_S)):
         try:
             assert guard.stdin is not None
-            guard.stdin.write(request)
-            guard.stdin.flush()
+            os.write(guard.stdin.fileno(), request)  # past the buffer, to fail once
             guard.wait(patience_s)
         except BrokenPipeError:  # it ended just now
             guard.wait()

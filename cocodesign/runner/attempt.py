@@ -1,5 +1,6 @@
 """One attempt to run a notebook, from its parameters to its record."""
 
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,10 +8,16 @@ from pathlib import Path
 from nbformat import NotebookNode
 from papermill.iorw import load_notebook_node
 
-from cocodesign.errors import InvalidParameterError, RecordMissingError, RunError
+from cocodesign.errors import (
+    InvalidParameterError,
+    RecordMissingError,
+    RunError,
+    RunInProgressError,
+)
 from cocodesign.results import RECORD_NAME, RunContext, RunRecord, read_record
 from cocodesign.runner.engine import CocodesignEngine
-from cocodesign.runner.lease import acquire_lease
+from cocodesign.runner.joining import wait_for_record
+from cocodesign.runner.lease import Lease, acquire_lease
 from cocodesign.runner.notebook import (
     SMOKE,
     declared_parameters,
@@ -19,6 +26,7 @@ from cocodesign.runner.notebook import (
     notebook_text,
     read_profile,
 )
+from cocodesign.runner.origin import origin_digest
 from cocodesign.runner.parameters import Value, resolve_parameters
 from cocodesign.runner.progress import Report, ignore_progress
 from cocodesign.runner.session import SessionPlan
@@ -26,6 +34,7 @@ from cocodesign.runner.stopping import StopRequests
 
 EXECUTED_NAME = "notebook.ipynb"
 KERNEL_LOG_NAME = "kernel.log"
+CHECKPOINTS_NAME = "checkpoints"
 CUSTOM = "custom"
 
 
@@ -38,6 +47,7 @@ def run_notebook(
     cell_timeout_s: float | None = None,
     total_timeout_s: float | None = None,
     report: Report = ignore_progress,
+    join: bool = False,
 ) -> RunRecord:
     """Execute a notebook and return the record that it wrote.
 
@@ -50,6 +60,11 @@ def run_notebook(
     (in the main thread) interrupt the kernel, save and raise; a second one is not
     patient.
 
+    A notebook may keep checkpoints in the folder ``checkpoints`` of the run folder. It
+    finds them again when the same run is tried once more after an attempt that did not
+    finish; the runner removes them when the run finishes, or when notebook, values,
+    package or libraries have changed.
+
     Args:
         notebook: The notebook; it is never written to.
         run_dir: The run folder, made if missing. One attempt at a time may use it; an
@@ -61,6 +76,8 @@ def run_notebook(
         cell_timeout_s: Limit for each cell in seconds, ``None`` for none.
         total_timeout_s: Limit for all cells in seconds, ``None`` for none.
         report: Told about each cell's progress.
+        join: If another attempt uses the run folder, wait for its end, and return its
+            record if it is of the same run; try again if it is not, or has failed.
 
     Returns:
         The record.
@@ -69,7 +86,7 @@ def run_notebook(
         ValueError: If a limit is not positive.
         NotebookError: If the notebook lacks what the runner needs.
         ParameterError: If a parameter or the profile is refused.
-        RunInProgressError: If another attempt uses the run folder.
+        RunInProgressError: If another attempt uses the run folder, unless ``join``.
         RunError: If the run ended without a record; its subclass says why, or its
             message, if the system failed us.
         RecordMissingError: Such a subclass, if all cells ran.
@@ -80,36 +97,34 @@ def run_notebook(
             raise ValueError(f"a time limit must be positive, got {limit_s} s")
     notebook, run_dir = notebook.resolve(), run_dir.resolve()
     values, profile = _values(notebook, run_dir, profile, parameters or {})
-    executed = run_dir / EXECUTED_NAME
+    context = RunContext(run_dir.name, notebook.stem, profile, values)
+    document = load_notebook_node(str(notebook))
+    origin = origin_digest(document, values)
     stops = StopRequests()
-    with (
-        _system_errors_explained(run_dir),
-        stops.listen(),
-        acquire_lease(
-            run_dir, notebook=notebook.stem, profile=profile, on_loss=stops.request
-        ) as lease,
-    ):
-        _clear(run_dir)
-        RunContext(run_dir.name, notebook.stem, profile, values).write(run_dir)
-        document = _prepare(notebook, values)
-        plan = SessionPlan(
-            attempt=lease.attempt,
-            cwd=notebook.parent,
-            executed=executed,
-            write=lease.write,
-            kernel_log=run_dir / KERNEL_LOG_NAME,
-            cell_timeout_s=cell_timeout_s,
-            total_timeout_s=total_timeout_s,
-            report=report,
-            stops=stops,
-        )
-        _execute(document, plan)
-        if not (run_dir / RECORD_NAME).exists():
-            raise RecordMissingError(
-                f"all cells of {notebook.name} ran, but none wrote "
-                f"{run_dir / RECORD_NAME}: call cocodesign.results.write_record"
+    with _system_errors_explained(run_dir), stops.listen():
+        lease = _lease_or_record(run_dir, context, origin, stops, join=join)
+        if isinstance(lease, RunRecord):
+            return lease
+        with lease:
+            _clear(run_dir, keep_checkpoints=lease.continues)
+            context.write(run_dir)
+            inject_parameters(document, values)
+            document.metadata.papermill["parameters"] = dict(values)
+            plan = SessionPlan(
+                attempt=lease.attempt,
+                cwd=notebook.parent,
+                executed=run_dir / EXECUTED_NAME,
+                write=lease.write,
+                kernel_log=run_dir / KERNEL_LOG_NAME,
+                cell_timeout_s=cell_timeout_s,
+                total_timeout_s=total_timeout_s,
+                report=report,
+                stops=stops,
             )
-        return read_record(run_dir / RECORD_NAME)
+            _execute(document, plan)
+            record = _read_record(run_dir, notebook)
+            shutil.rmtree(run_dir / CHECKPOINTS_NAME, ignore_errors=True)
+            return record
 
 
 def _values(
@@ -128,6 +143,27 @@ def _values(
     return values, profile if values == plain else CUSTOM
 
 
+def _lease_or_record(
+    run_dir: Path, context: RunContext, origin: str, stops: StopRequests, *, join: bool
+) -> Lease | RunRecord:
+    """Own the run folder, or return the record of an attempt that was joined."""
+    while True:
+        try:
+            return acquire_lease(
+                run_dir,
+                notebook=context.notebook,
+                profile=context.profile,
+                on_loss=stops.request,
+                origin=origin,
+            )
+        except RunInProgressError:
+            if not join:
+                raise
+        record = wait_for_record(run_dir, context, stops)
+        if record is not None:
+            return record
+
+
 @contextmanager
 def _system_errors_explained(run_dir: Path) -> Iterator[None]:
     """Turn a full disk, a read-only folder and the like into one clear error."""
@@ -137,19 +173,24 @@ def _system_errors_explained(run_dir: Path) -> Iterator[None]:
         raise RunError(f"the run in {run_dir} cannot go on: {error}") from error
 
 
-def _clear(run_dir: Path) -> None:
+def _clear(run_dir: Path, *, keep_checkpoints: bool) -> None:
     """Remove what an earlier attempt left: its record, log, half-written files."""
+    if not keep_checkpoints:
+        shutil.rmtree(run_dir / CHECKPOINTS_NAME, ignore_errors=True)
     for name in (RECORD_NAME, KERNEL_LOG_NAME):
         (run_dir / name).unlink(missing_ok=True)
     for leftover in run_dir.glob(f".{EXECUTED_NAME}.*"):
         leftover.unlink(missing_ok=True)
 
 
-def _prepare(notebook: Path, values: Mapping[str, Value]) -> NotebookNode:
-    document = load_notebook_node(str(notebook))
-    inject_parameters(document, values)
-    document.metadata.papermill["parameters"] = dict(values)
-    return document
+def _read_record(run_dir: Path, notebook: Path) -> RunRecord:
+    path = run_dir / RECORD_NAME
+    if not path.exists():
+        raise RecordMissingError(
+            f"all cells of {notebook.name} ran, but none wrote {path}: "
+            "call cocodesign.results.write_record"
+        )
+    return read_record(path)
 
 
 def _execute(document: NotebookNode, plan: SessionPlan) -> None:

@@ -1,4 +1,4 @@
-"""A small program between the runner and the kernel that leaves no process behind.
+"""Two small processes between runner and kernel that leave no process behind.
 
 It is started as ``python -I -S guard.py FOLDER COMMAND…``, needs nothing but the
 standard library, and runs the command (the kernel) as its child in a new session.
@@ -10,10 +10,12 @@ standard library, and runs the command (the kernel) as its child in a new sessio
 
 When the kernel or the runner ends, for whatever reason, the guard kills every
 descendant of the kernel, also those that left its session: on Linux it is a *child
-subreaper*, so orphans come back to it. When the guard itself is killed, the system
-kills the kernel (parent-death signal), and the runner, if alive, does the rest. If
-all three are killed in one moment, the kernel's children live until the run folder is
-used again.
+subreaper*, so orphans come back to it. The guard itself has a *watch*, its parent,
+which does the same when the guard is killed; the system then kills the kernel
+(parent-death signal). The watch's own death is seen by the guard, which ends as well.
+So of runner, guard and watch any two may be killed in one moment, with the kernel; if
+all are, the kernel's children live until the run folder is used again, or until the
+batch system cleans up behind its job.
 """
 
 # Importing pathlib would take longer than all the rest of the start.
@@ -44,6 +46,29 @@ def main(folder: str, command: list[str]) -> None:
     """
     for number in _IGNORED:  # a terminal's Ctrl-C is the runner's business
         signal.signal(number, signal.SIG_IGN)
+    watch_read, watch_write = os.pipe()  # its end tells the guard that the watch died
+    guard = os.fork()
+    if guard:
+        os.close(watch_read)
+        _watch_over(guard, folder)
+    else:
+        os.close(watch_write)
+        _guard(folder, command, watch_read)
+
+
+def _watch_over(guard: int, folder: str) -> None:
+    """Wait for the guard's end, then remove what it left if it was killed."""
+    _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+    for number in (_RUNNER_IN, _RUNNER_OUT):  # the guard's alone, to end with it
+        os.close(number)
+    while os.waitpid(-1, 0)[0] != guard:
+        pass
+    _kill_descendants(guard)
+    _remove(folder)
+
+
+def _guard(folder: str, command: list[str], watch_read: int) -> None:
+    """Run the kernel until it, the runner or the watch ends."""
     wake_read, wake_write = os.pipe()
     os.set_blocking(wake_write, False)
     os.set_blocking(wake_read, False)
@@ -52,7 +77,7 @@ def main(folder: str, command: list[str]) -> None:
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     oom_kills = _count_oom_kills()
     kernel = _start(command)
-    status = _watch(kernel, wake_read)
+    status = _serve(kernel, wake_read, watch_read)
     if status is None:
         status = _kill_kernel(kernel)
     _kill_descendants(kernel)
@@ -88,10 +113,14 @@ def _start(command: list[str]) -> int:
         os._exit(127)
 
 
-def _watch(kernel: int, wake_read: int) -> int | None:
+def _serve(kernel: int, wake_read: int, watch_read: int) -> int | None:
     """Serve the runner; return the kernel's wait status, ``None`` to have it killed."""
     while True:
-        ready, _, _ = select.select([_RUNNER_IN, wake_read], [], [])
+        ready, _, _ = select.select([_RUNNER_IN, wake_read, watch_read], [], [])
+        if watch_read in ready:
+            # Without a last word the runner knows that a guard was killed.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), _RUNNER_OUT)
+            return None
         if wake_read in ready:
             with contextlib.suppress(BlockingIOError):
                 os.read(wake_read, 4096)

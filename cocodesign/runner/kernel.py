@@ -87,7 +87,7 @@ class Kernel:
         try:
             return await asyncio.wait_for(asyncio.shield(self.ended), _GUARD_S)
         except TimeoutError:  # it was stopped, say by SIGSTOP
-            self._guard.kill()
+            await asyncio.to_thread(kill_marked, self._attempt)
             return await self.ended
 
     async def greet(self) -> None:

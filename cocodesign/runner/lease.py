@@ -52,6 +52,7 @@ class LeaseState:
         heartbeat: Last sign of life, seconds since the epoch.
         outcome: How the attempt ended; ``None`` while it goes on.
         message: The error that ended it, else empty.
+        origin: Digest of what the run's result comes from; empty if nobody said.
     """
 
     attempt: str
@@ -64,6 +65,7 @@ class LeaseState:
     heartbeat: float
     outcome: Literal["finished", "failed"] | None = None
     message: str = ""
+    origin: str = ""
 
     @property
     def host(self) -> str:
@@ -92,12 +94,20 @@ class Lease:
 
     Attributes:
         attempt: Identifier of the attempt.
+        continues: Whether the last attempt had the same origin and did not finish, so
+            that its checkpoints are of use.
     """
 
     def __init__(
-        self, run_dir: Path, state: LeaseState, on_loss: Callable[[str], None]
+        self,
+        run_dir: Path,
+        state: LeaseState,
+        on_loss: Callable[[str], None],
+        *,
+        continues: bool,
     ) -> None:
         self.attempt = state.attempt
+        self.continues = continues
         self._run_dir = run_dir
         self._state = state
         self._on_loss = on_loss
@@ -166,7 +176,12 @@ class Lease:
 
 
 def acquire_lease(
-    run_dir: Path, *, notebook: str, profile: str, on_loss: Callable[[str], None]
+    run_dir: Path,
+    *,
+    notebook: str,
+    profile: str,
+    on_loss: Callable[[str], None],
+    origin: str = "",
 ) -> Lease:
     """Become the owner of a run folder.
 
@@ -177,6 +192,8 @@ def acquire_lease(
         notebook: The notebook's name without folder and suffix.
         profile: The profile of the run.
         on_loss: Called in another thread if the lease is lost, with the reason.
+        origin: Digest of what the run's result comes from, if the lease shall tell
+            whether the run continues an earlier attempt.
 
     Returns:
         The lease, whose heartbeat starts when its ``with`` block is entered.
@@ -195,6 +212,7 @@ def acquire_lease(
         process_start=process_start(os.getpid()) or 0,
         started=now,
         heartbeat=now,
+        origin=origin,
     )
     with _locked(run_dir):
         previous = _read_damaged_as_none(run_dir)
@@ -209,7 +227,12 @@ def acquire_lease(
         _create(run_dir / LEASE_NAME, _to_json(state))
     if previous is not None and previous.outcome is None:
         remove_traces(previous.attempt)
-    return Lease(run_dir, state, on_loss)
+    continues = (
+        previous is not None
+        and previous.outcome != "finished"
+        and previous.origin == origin != ""
+    )
+    return Lease(run_dir, state, on_loss, continues=continues)
 
 
 def read_lease(run_dir: Path) -> LeaseState | None:

@@ -257,6 +257,11 @@ def _finite(parameter: Parameter, value: float) -> float:
         raise InvalidParameterError(
             f"parameter {parameter.name!r} must be finite, got {value}"
         )
+    if isinstance(value, int) and number != value:  # above 2**53
+        raise InvalidParameterError(
+            f"parameter {parameter.name!r}: no float is {value}, the nearest is "
+            f"{number!r}"
+        )
     return number
 
 

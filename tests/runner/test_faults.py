@@ -57,13 +57,21 @@ class Victim:
 
     @property
     def kernel(self) -> int:
-        return self._find(b"ipykernel_launcher", but=b"guard.py")
+        return min(self._find(b"ipykernel_launcher", but=b"guard.py"))
+
+    @property
+    def watch(self) -> int:
+        return next(pid for pid in self._guards() if parent_of(pid) == self.runner.pid)
 
     @property
     def guard(self) -> int:
+        return next(pid for pid in self._guards() if parent_of(pid) == self.watch)
+
+    def _guards(self) -> list[int]:
         return self._find(b"guard.py", but=b"nothing")
 
-    def _find(self, word: bytes, but: bytes) -> int:
+    def _find(self, word: bytes, but: bytes) -> list[int]:
+        found = []
         marker = f"COCODESIGN_ATTEMPT={read_lease(self.run_dir).attempt}".encode()
         for folder in Path("/proc").glob("[0-9]*"):
             try:
@@ -72,8 +80,8 @@ class Victim:
             except OSError:
                 continue
             if marked and word in line and but not in line:
-                return int(folder.name)
-        raise LookupError(word)
+                found.append(int(folder.name))
+        return found
 
     def executed(self) -> nbformat.NotebookNode:
         document = nbformat.read(self.run_dir / "notebook.ipynb", as_version=4)
@@ -178,6 +186,11 @@ def all_gone(living_processes: LivingProcesses, within_s: float = 5.0) -> bool:
     return True
 
 
+def parent_of(pid: int) -> int:
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat[stat.rindex(")") + 2 :].split()[1])
+
+
 def kill_and_note(*pids: int) -> float:
     now = time.time()
     for pid in pids:
@@ -191,16 +204,23 @@ def last_tick(victim: Victim) -> float:
 
 @pytest.mark.parametrize(
     "who",
-    ["runner", "kernel", "guard", "runner+kernel", "runner+guard", "kernel+guard"],
+    [
+        *("runner", "kernel", "guard", "watch", "runner+kernel", "kernel+guard"),
+        *("runner+guard", "runner+watch", "guard+watch", "runner+kernel+guard"),
+    ],
 )
 def test_kill_9_leaves_a_valid_notebook_a_second_old_and_no_process(
     start: Callable[..., Victim], living_processes: LivingProcesses, who: str
 ):
-    sources = [CLOCK] if who == "runner+guard" else [CHILDREN, CLOCK]
-    victim = start(*sources)
+    victim = start(CHILDREN, CLOCK)
     victim.wait_for(".")
     time.sleep(1.3)
-    pids = {"runner": victim.runner.pid, "kernel": victim.kernel, "guard": victim.guard}
+    pids = {
+        "runner": victim.runner.pid,
+        "watch": victim.watch,
+        "guard": victim.guard,
+        "kernel": victim.kernel,
+    }
     killed = kill_and_note(*(pids[name] for name in who.split("+")))
     victim.runner.wait(timeout=5)
     assert all_gone(living_processes)
@@ -230,7 +250,7 @@ def test_a_dead_run_s_folder_can_be_used_again_at_once(
     victim = start(CLOCK)
     victim.wait_for(".")
     sockets = private_folder(read_lease(victim.run_dir).attempt)
-    kill_and_note(victim.runner.pid, victim.guard)
+    kill_and_note(victim.watch, victim.guard, victim.runner.pid)
     victim.runner.wait()
     assert sockets.exists()  # nobody was left to remove it
     again = start("print('again')")
@@ -278,7 +298,8 @@ def test_a_signal_to_all_processes_at_once_counts_as_stopped(
 ):
     victim = start(CLOCK)
     victim.wait_for(".")
-    for pid in (victim.kernel, victim.guard, victim.runner.pid):  # as a scheduler does
+    pids = (victim.kernel, victim.guard, victim.watch, victim.runner.pid)
+    for pid in pids:  # as a scheduler does
         os.kill(pid, signal.SIGTERM)
     victim.runner.communicate(timeout=10)
     assert victim.runner.returncode == 143
