@@ -79,9 +79,16 @@ def fetch(
 def verify(names: Names = None, *, every: All = False) -> None:
     """Compare the content of data sets that are here with their manifests."""
     from cocodesign.data.fetching import verify_dataset
+    from cocodesign.errors import DataUnavailableError
 
     for name in _chosen(names, every=every):
-        folder = verify_dataset(name)
+        try:
+            folder = verify_dataset(name)
+        except DataUnavailableError:
+            if not every:
+                raise
+            typer.echo(f"{name}: not here")
+            continue
         typer.echo(f"{name}: all files in {folder} are right")
 
 

@@ -20,7 +20,13 @@ from cocodesign.microbatch.planning import (
     plan_convolution,
 )
 from cocodesign.microbatch.problem import DIRECTIONS, ConvProblem, Direction
-from cocodesign.microbatch.step import LayerUse, Loss, layer_uses, observe_step
+from cocodesign.microbatch.step import (
+    LayerUse,
+    Loss,
+    layer_uses,
+    mean_square,
+    observe_step,
+)
 from cocodesign.microbatch.timings import Timings, describe_machine
 
 
@@ -33,7 +39,7 @@ def plan_model(
     policy: Policy = "power_of_two",
     max_error: float = math.inf,
     recomputable: Sequence[str] = (),
-    loss: Loss = torch.sum,
+    loss: Loss = mean_square,
     timings: Timings | None = None,
 ) -> MicroBatchPlan:
     """Measure the convolutions of a model on this machine and divide its mini-batch.

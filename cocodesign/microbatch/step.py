@@ -25,6 +25,15 @@ from cocodesign.microbatch.problem import ConvProblem, Direction
 
 Loss = Callable[[Tensor], Tensor]
 
+
+def mean_square(output: Tensor) -> Tensor:
+    """Return the mean square: a loss whose gradient fills memory, as real ones' do.
+
+    That of a sum is one number, expanded, of which a kernel makes an uncounted copy.
+    """
+    return output.square().mean()
+
+
 _BLOCK = "block "
 _BLOCK_BACKWARD = "backward of block "
 
@@ -140,7 +149,7 @@ def observe_step(
 
 
 def measure_peak(
-    model: nn.Module, example_input: Tensor, *, loss: Loss = torch.sum
+    model: nn.Module, example_input: Tensor, *, loss: Loss = mean_square
 ) -> MemoryTrace:
     """Trace one training step of a model as it is, with its plan if it has one.
 

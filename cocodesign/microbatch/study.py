@@ -21,7 +21,7 @@ from cocodesign.microbatch.pareto import pareto_front
 from cocodesign.microbatch.plan import MicroBatchPlan
 from cocodesign.microbatch.planning import allowed_workspaces
 from cocodesign.microbatch.problem import ConvProblem
-from cocodesign.microbatch.step import Loss, measure_peak
+from cocodesign.microbatch.step import Loss, mean_square, measure_peak
 from cocodesign.microbatch.timings import Timings
 from cocodesign.results import Column, Measurement
 
@@ -197,7 +197,7 @@ def study_step(
     model: nn.Module,
     x: Tensor,
     *,
-    loss: Loss = torch.sum,
+    loss: Loss = mean_square,
     num_rounds: int = 5,
     repetitions: int = 3,
     timings: Timings | None = None,

@@ -97,4 +97,7 @@ def test_fetches_stamps_and_verifies_a_real_data_set(tmp_path, monkeypatch):
     os.utime(stamp, (1, 1))
     assert CliRunner().invoke(app, words).exit_code == 0
     assert stamp.stat().st_mtime == 1  # the workflow sees nothing new
-    assert CliRunner().invoke(app, ["verify", "--all"]).exit_code == 0
+    verified = CliRunner().invoke(app, ["verify", "--all"])
+    assert verified.exit_code == 0
+    assert f"{NAME}: all files" in verified.output
+    assert "vtest: not here" in verified.output

@@ -128,7 +128,9 @@ def test_a_preempted_training_goes_on_from_its_checkpoint_to_the_same_bits(
     slurm.call("scontrol", "requeue", preempted)
     until(lambda: slurm.job_states()[preempted] == "PENDING")
     assert jobs.status(preempted) == "running"
-    slurm.call("scontrol", "update", f"JobId={preempted}", "StartTime=now")
+    # Slurm itself begins it again after two minutes. Within the second in which it was
+    # stopped its credential counts as revoked.
+    slurm.call("scontrol", "update", f"JobId={preempted}", "StartTime=now+2")
     until(lambda: jobs.status(preempted) != "running")
     until(lambda: jobs.status(undisturbed) != "running")
     assert jobs.status(preempted) == "success", clone.log()
