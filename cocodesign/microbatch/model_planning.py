@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from cocodesign.microbatch.algorithms import CPU_ALGORITHMS, DIRECT
