@@ -65,6 +65,7 @@ def _draw(
     figure: "PaperFigure", project: "Project", profile: str | None, folder: Path
 ) -> list[Path]:
     """Draw and write one figure; one without records is passed over and said so."""
+    from cocodesign.errors import FigureError
     from cocodesign.figures import draw_figure, export_figure
     from cocodesign.figures.paper import select_records
 
@@ -73,7 +74,12 @@ def _draw(
         absent = ", ".join(sorted(set(figure.notebooks) - set(records)))
         typer.echo(f"{figure.name}: left out, no record of {absent}")
         return []
-    files = export_figure(draw_figure(figure, records), figure.name, folder)
+    try:
+        drawn = draw_figure(figure, records)
+    except FigureError as error:  # the record is older than the figure
+        typer.echo(f"{figure.name}: left out, {error}")
+        return []
+    files = export_figure(drawn, figure.name, folder)
     runs = ", ".join(record.run_id for record in records.values())
     suffixes = " ".join(path.suffix[1:] for path in files)
     typer.echo(f"{figure.name}: {suffixes}, from {runs}")

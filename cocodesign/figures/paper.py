@@ -49,7 +49,8 @@ def draw_figure(figure: PaperFigure, records: Mapping[str, RunRecord]) -> "go.Fi
         A new plotly figure in the common style.
 
     Raises:
-        FigureError: If a record is missing; the message says which command makes it.
+        FigureError: If a record, or what is drawn of it, is missing; the message says
+            which command makes it.
     """
     missing = [name for name in figure.notebooks if name not in records]
     if missing:
@@ -64,9 +65,15 @@ def draw_figure(figure: PaperFigure, records: Mapping[str, RunRecord]) -> "go.Fi
         for record in used.values()
     ]
     notes = [note for record in used.values() for note in record.notes]
-    return styled(
-        figure.draw(used), title=figure.title, caption=" ".join([*notes, *sources])
-    )
+    try:
+        drawn = figure.draw(used)
+    except KeyError as error:  # a table, a column or a metric that a script names
+        raise FigureError(
+            f"{figure.name} wants {error}, which the record of "
+            f"{' and '.join(record.run_id for record in used.values())} lacks: it was "
+            f"written by another version; run {' and '.join(used)} again"
+        ) from error
+    return styled(drawn, title=figure.title, caption=" ".join([*notes, *sources]))
 
 
 def load_figures(project: Project) -> tuple[PaperFigure, ...]:

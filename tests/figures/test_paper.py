@@ -42,6 +42,20 @@ def test_a_missing_record_is_named_with_the_command_that_makes_it() -> None:
         draw_figure(FIGURE, {})
 
 
+def test_a_record_of_another_version_is_named_with_what_it_lacks(
+    make_record: Callable[..., RunRecord],
+) -> None:
+    figure = PaperFigure(
+        name="fig98_newer",
+        title="Newer",
+        notebooks=("10_example",),
+        draw=lambda records: go.Figure(records["10_example"].tables["later"]),
+    )
+    record = make_record(1.0)
+    with pytest.raises(FigureError, match=f"'later'.*{record.run_id}"):
+        draw_figure(figure, {"10_example": record})
+
+
 def test_a_run_of_this_machine_goes_before_the_committed_record(
     tmp_path: Path, make_record: Callable[..., RunRecord]
 ) -> None:
