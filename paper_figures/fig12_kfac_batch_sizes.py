@@ -34,7 +34,7 @@ def draw(records: Mapping[str, RunRecord]) -> go.Figure:
         )
         for reached, symbol, label in (
             (True, "circle", optimizer),
-            (False, "triangle-up-open", f"{optimizer}: not reached, more steps needed"),
+            (False, "triangle-up-open", f"{optimizer}, not reached"),
         ):
             chosen = [(size, steps) for size, steps, ok in points if ok == reached]
             if chosen:
@@ -71,7 +71,7 @@ def _add_perfect_scaling(figure, points):
         x=[smallest, reach],
         y=[start, start * smallest / reach],
         mode="lines",
-        name="half the steps for twice the examples",
+        name="halved steps",
         line={"color": "#999999", "dash": "dot", "width": 1},
     )
 

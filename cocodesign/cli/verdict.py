@@ -106,4 +106,4 @@ def _measured(verdict: "Verdict") -> str:
         return ""
     spread = f" ({found.low:.3g} to {found.high:.3g})" if len(found.values) > 1 else ""
     simulated = ", simulated" if found.simulated else ""
-    return f"{found.median:.3g} {verdict.claim.unit}{spread}{simulated}"
+    return f"{found.median:.3g} {found.unit}{spread}{simulated}"

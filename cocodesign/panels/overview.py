@@ -133,7 +133,7 @@ def _measured(verdict: Verdict) -> str:
     found = verdict.measurement
     if found is None:
         return ""
-    text = f"<b>{found.median:.3g}</b> {escape(verdict.claim.unit)}"
+    text = f"<b>{found.median:.3g}</b> {escape(found.unit)}"
     if len(found.values) > 1:
         text += f"<br><small>{found.low:.3g} to {found.high:.3g}</small>"
     return text + ("<br><small>simulated</small>" if found.simulated else "")
