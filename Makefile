@@ -24,7 +24,7 @@ lint: venv ## format, lint, types, layers
 	lint-imports --no-logo
 
 check: lint ## all that must hold before a commit, in a minute; changes nothing
-	pytest -q -m "not slow and not gpu and not notebook and not distributed"
+	pytest -q -n 2 -m "not slow and not gpu and not notebook and not distributed"
 
 fix: venv ## repair what can be repaired
 	ruff check --fix .

@@ -27,6 +27,15 @@ write_record(run_dir, notebook={name!r}, parameters={{"seed": seed}},
     provenance=Provenance("c", False, {{}}, "3", "L", "p", 1))
 """
 
+# Work of some seconds that marks its begin and its end.
+LONG_WORK = """
+import os, time
+open(os.path.join(run_dir, "begun"), "a").close()
+time.sleep(6)
+with open(os.path.join(run_dir, "ends"), "a") as ends:
+    _ = ends.write("x")
+"""
+
 
 @dataclass(frozen=True)
 class Clone:

@@ -1,4 +1,4 @@
-"""A real Slurm for all tests of this folder, and a clone that its jobs run in."""
+"""A real Slurm for each module of this folder, and a clone that its jobs run in."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,7 +9,7 @@ from benchmarks.local_slurm import LocalSlurm, local_slurm, why_not_here
 from tests.cluster.clone import Clone, copy_clone
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def slurm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSlurm]:
     """Run Slurm with two GPUs."""
     reason = why_not_here()
