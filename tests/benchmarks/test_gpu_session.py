@@ -34,6 +34,7 @@ def test_a_section_that_fails_says_how_and_keeps_its_output(
     assert "output" in report
 
 
+@pytest.mark.slow
 def test_a_section_that_hangs_is_stopped_with_its_children() -> None:
     code = "import subprocess; subprocess.run(['sleep', '60'])"
     report = run_section(section(code, limit_s=1), tiny=False)

@@ -34,6 +34,7 @@ def weights(tmp_path: Path) -> Path:
     return tmp_path / "net.pt"
 
 
+@pytest.mark.slow
 def test_reports_every_layer_and_writes_beside_the_weights(weights: Path) -> None:
     output = run("compress", weights, "--bits", 4)
     assert weights.with_suffix(".ccz").exists()
@@ -41,6 +42,7 @@ def test_reports_every_layer_and_writes_beside_the_weights(weights: Path) -> Non
     assert "2.bias" in output
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [5, 8])
 def test_reaches_the_ratio_that_was_asked_for(weights: Path, ratio: int) -> None:
     run("compress", weights, "--ratio", ratio)
@@ -50,6 +52,7 @@ def test_reaches_the_ratio_that_was_asked_for(weights: Path, ratio: int) -> None
     assert ratio * 0.97 < original / compressed < ratio * 1.35
 
 
+@pytest.mark.slow
 def test_loses_no_more_accuracy_than_allowed(weights: Path, tmp_path: Path) -> None:
     network = build_network()
     network.load_state_dict(torch.load(weights, weights_only=True))

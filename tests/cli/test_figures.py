@@ -41,6 +41,7 @@ def test_a_figure_without_records_is_left_out_and_said_so(clone, call) -> None:
     assert "left out, no record of 10_example" in result.output
 
 
+@pytest.mark.slow
 def test_an_unknown_figure_is_refused_with_the_known_ones(clone, call) -> None:
     (clone.figure_scripts / "fig99_example.py").write_text(SCRIPT)
     result = call(["figures", "fig98"])

@@ -138,6 +138,7 @@ def test_a_job_that_has_succeeded_is_not_done_again(tmp_path: Path) -> None:
     assert (tmp_path / "out").read_text() == "x\nx\n"  # the third is another job 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("end", "status"), [("exit 1", 143), ("exit 0", 0)])
 def test_a_job_that_is_asked_to_stop_waits_for_its_command_and_says_so(
     tmp_path: Path, end: str, status: int

@@ -50,6 +50,7 @@ def played(
     return run_in_memory(schedule.world_size, play)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["all_reduce", "reduce_scatter", "all_gather"])
 @pytest.mark.parametrize("world_size", [1, 2, 6, 7, 8, 17])
 def test_every_byte_of_the_model_is_a_byte_of_the_schedule(

@@ -33,6 +33,7 @@ def values_of(rank: int, num_elements: int) -> Tensor:
     return (torch.arange(num_elements) * 7919 % 101 + 1000 * rank).double()
 
 
+@pytest.mark.slow
 @each_world_size
 @pytest.mark.parametrize("num_elements", [0, 1, 5, 64])
 def test_all_reduce_sums_whatever_the_sizes(world_size: int, num_elements: int) -> None:
@@ -45,6 +46,7 @@ def test_all_reduce_sums_whatever_the_sizes(world_size: int, num_elements: int) 
         assert all(torch.equal(each, expected) for each in sums)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("world_size", [4, 6, 8, 12])
 def test_every_factorisation_all_reduces_with_the_same_bits_on_all_ranks(
     world_size: int,
@@ -62,6 +64,7 @@ def test_every_factorisation_all_reduces_with_the_same_bits_on_all_ranks(
         torch.testing.assert_close(sums[0].double(), expected, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 @settings(max_examples=15, deadline=None)
 @given(st.sampled_from([ring(5), halving(7), hierarchical([2, 3]), MIXED]), st.data())
 def test_reduce_scatter_and_all_gather_take_shards_of_any_size(
@@ -88,6 +91,7 @@ def test_reduce_scatter_and_all_gather_take_shards_of_any_size(
         assert all(map(torch.equal, gathered, expected))
 
 
+@pytest.mark.slow
 @each_world_size
 def test_the_one_shot_form_gives_the_sum_to_all(world_size: int) -> None:
     schedule = replace(halving(world_size), one_shot=True)

@@ -35,6 +35,7 @@ def test_every_magnitude_around_the_switch_of_binarization(largest: int) -> None
     assert decoded.tolist() == symbols.tolist()
 
 
+@pytest.mark.slow
 def test_many_rows_come_in_slabs() -> None:
     rng = np.random.default_rng(0)
     symbols = ((rng.random((700, 1000)) < 0.01) * 2).astype(np.int32)

@@ -36,6 +36,7 @@ def test_symbols_come_back_exactly(tmp_path: Path, profile: str, method: str) ->
     assert report.file_bytes == (tmp_path / "a.ccz").stat().st_size
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dtype",
     [

@@ -57,6 +57,7 @@ def test_importance_outweighs_magnitude() -> None:
     assert masks["2.weight"].all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("splicing", [False, True])
 def test_masks_survive_training_with_momentum(*, splicing: bool) -> None:
     model = network()

@@ -101,6 +101,7 @@ def compare(
         assert all(map(torch.equal, each, results[0]))
 
 
+@pytest.mark.slow
 @each_grid
 def test_ranks_with_shares_make_the_step_of_the_whole(
     network: nn.Module, grid: tuple[int, int]
@@ -108,6 +109,7 @@ def test_ranks_with_shares_make_the_step_of_the_whole(
     compare(network, grid, lambda each: each.run(range(5)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "settings",
     [
@@ -171,6 +173,7 @@ def test_projection_takes_the_halves_of_all_ranks(network: nn.Module) -> None:
         assert largest_difference(each, alone) < TOLERANCE
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interval", [3, StaleSchedule(0.5)], ids=["fixed", "stale"])
 def test_a_state_continues_on_any_number_of_ranks(
     network: nn.Module, interval: int | StaleSchedule

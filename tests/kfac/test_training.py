@@ -213,6 +213,7 @@ def train(network: nn.Module, optimizer: KFAC, batches: list[torch.Tensor]) -> N
         optimizer.step()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_before", [1, 5, 6])
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_resumed_training_continues_to_the_bit(name, num_before, tmp_path):
@@ -233,6 +234,7 @@ def test_a_resumed_training_continues_to_the_bit(name, num_before, tmp_path):
         assert torch.equal(ours, theirs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SETTINGS)
 def test_a_deep_copy_of_model_and_optimizer_trains_alike_and_apart(name):
     batches = [drawn(6, 2, 5, 5, seed=seed).float() for seed in range(10)]

@@ -36,6 +36,7 @@ class Machine:
         return self.candidates[name, size]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(30))
 def test_ten_times_fewer_timings_lose_at_most_a_hundredth(seed):
     total = 64

@@ -21,6 +21,7 @@ def panel() -> CollectivesPanel:
     return panel
 
 
+@pytest.mark.slow
 def test_draws_a_curve_for_every_schedule(panel: CollectivesPanel) -> None:
     curves = {curve.name: curve.y for curve in panel.figure.data}
     assert set(curves) == set(NAMES)
@@ -31,6 +32,7 @@ def test_draws_a_curve_for_every_schedule(panel: CollectivesPanel) -> None:
     assert "simulated" in panel.status.value
 
 
+@pytest.mark.slow
 def test_only_the_last_of_many_changes_is_shown(panel: CollectivesPanel) -> None:
     started_s = time.monotonic()
     for number in (32, 64, 128, 64, 8):

@@ -129,6 +129,7 @@ def test_the_test_examples_choose_nothing(task, build_model):
     assert trials[0] == trials[1]
 
 
+@pytest.mark.slow
 def test_an_interrupted_study_goes_on_where_it_stopped(task, build_model, tmp_path):
     contenders = [plain("fast", RATES), plain("slow", (1e-4, 1e-5))]
     path = tmp_path / "journal.json"

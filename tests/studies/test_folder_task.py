@@ -75,12 +75,14 @@ def test_accuracy_counts_first_guesses(task):
     assert model.training
 
 
+@pytest.mark.slow
 def test_the_published_recipe_learns_in_several_passes_a_step(task):
     race = replace(RACE, max_steps=20, evaluation_interval=20)
     outcome = run_race(task, network, kfac(), kfac().settings[0], race)
     assert outcome.curve[-1].accuracy > 0.6
 
 
+@pytest.mark.slow
 def test_an_interrupted_race_goes_on_to_the_bit(task, tmp_path):
     whole = run_race(task, network, kfac(), kfac().settings[0], RACE)
     path = tmp_path / "training"

@@ -11,6 +11,7 @@ def parts() -> StepParts:
     return measure_step_parts(lambda: ConvNet(widths=(8, 16)), batch, num_rounds=5)
 
 
+@pytest.mark.slow
 def test_every_part_takes_its_time_and_none_is_negative(parts):
     assert min(getattr(parts, name) for name in PARTS) >= 0
     assert parts.forward > 0

@@ -5,6 +5,7 @@ from cocodesign.errors import CheckpointError
 from cocodesign.training import load_checkpoint, save_checkpoint, train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("optimizer", ["SGD", "K-FAC"])
 @pytest.mark.parametrize("num_steps", [5, 7])  # neither the end of an epoch of 3
 def test_a_resumed_training_continues_to_the_bit(
