@@ -1,0 +1,294 @@
+"""The three networks that are compared at equal bytes, and how they are made.
+
+*Dense*: far too large. *Compressed*: the dense one, pruned and quantized, in a file of
+a given ratio. *Compact*: of the same family, so narrow that its file is no larger. All
+three see as many mini-batches under the same defence; validation pictures choose the
+compressed file.
+"""
+
+import copy
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor, nn
+
+from cocodesign.compression import Pruner, decode_model, encode_model, quantize
+from cocodesign.compression.centroids import CentroidTrainer
+from cocodesign.compression.quantized import QuantizedTensor
+from cocodesign.compression.report import CompressionReport
+from cocodesign.robustness.attacks import Attack
+from cocodesign.robustness.ball import Ball
+from cocodesign.robustness.defences import Defence
+from cocodesign.robustness.evaluation import attack_all
+from cocodesign.robustness.gradient_attacks import PGD
+from cocodesign.robustness.hardening import learn_masks, train, tune_values
+from cocodesign.robustness.networks import StridedNet
+from cocodesign.robustness.pictures import Pictures
+from cocodesign.seeding import random_stream, seeded_globally
+
+_COMPACT_BITS = (8, 7, 6, 5)  # the most that fit
+_TRAINED_SHARE = 0.85  # about: what training leaves of the bytes of first weights
+_TUNING_SHARE = 0.1  # of the steps after the first training go to the values
+_TUNING_RATE = 1e-3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the arms are made.
+
+    Attributes:
+        channels: Of the dense network's first convolution.
+        num_hidden: Width of its first linear layer.
+        num_steps: Training steps of the dense network before compression.
+        num_more_steps: Steps after that: of pruning and tuning, or of going on.
+        mini_batch_size: Pictures a step.
+        learning_rate: The largest before compression; half of it afterwards.
+        density: Share of weights that pruning keeps.
+        learns_scores: Whether scores learned under the defence choose the weights
+            instead of magnitude and sensitivity.
+        prices: λ of the quantization that are tried.
+        least_ratio: Of the compressed file.
+    """
+
+    channels: int
+    num_hidden: int
+    num_steps: int
+    num_more_steps: int
+    mini_batch_size: int
+    learning_rate: float
+    density: float
+    learns_scores: bool
+    prices: tuple[float, ...]
+    least_ratio: float
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One network with the file it came from.
+
+    Attributes:
+        name: ``"dense"``, ``"compressed"`` or ``"compact"``.
+        network: What its file decodes to; of the dense one, itself.
+        file_bytes: Of its file; of the dense one, its float32 weights.
+        report: Of its file, ``None`` for the dense one.
+    """
+
+    name: str
+    network: nn.Module
+    file_bytes: int
+    report: CompressionReport | None
+
+
+def make_arms(
+    plan: Plan, pictures: Pictures, defence: Defence, ball: Ball, seed: int
+) -> dict[str, Arm]:
+    """Train and compress.
+
+    Args:
+        plan: How.
+        pictures: What to learn and choose by.
+        defence: Of all three networks.
+        ball: What changes the choice of a file takes into account.
+        seed: Of weights, mini-batches and attacks.
+
+    Returns:
+        The arms by name.
+
+    Raises:
+        ValueError: If no price reaches the ratio, or even the narrowest network is
+            larger than the compressed file.
+    """
+    device = pictures.train[0].device
+    generator = random_stream(seed, "defence", device)
+    with seeded_globally(seed, "robustness"):
+        network = _network(pictures, plan.channels, plan.num_hidden).to(device)
+    batches = pictures.batches(seed, plan.mini_batch_size)
+    train(
+        network,
+        batches,
+        defence,
+        generator,
+        num_steps=plan.num_steps,
+        learning_rate=plan.learning_rate,
+    )
+    dense = copy.deepcopy(network)
+    train(
+        dense,
+        batches,
+        defence,
+        generator,
+        num_steps=plan.num_more_steps,
+        learning_rate=plan.learning_rate / 2,
+    )
+    dense_bytes = sum(4 * each.numel() for each in dense.parameters())
+    compressed = _compress(network, plan, pictures, defence, ball, seed)
+    compact = _compact(compressed.file_bytes, plan, pictures, defence, seed)
+    arms = (Arm("dense", dense.eval(), dense_bytes, None), compressed, compact)
+    return {arm.name: arm for arm in arms}
+
+
+def _network(pictures: Pictures, channels: int, num_hidden: int) -> StridedNet:
+    return StridedNet(
+        pictures.image_shape,
+        pictures.num_classes,
+        channels=channels,
+        num_hidden=num_hidden,
+    )
+
+
+def _compress(
+    network: nn.Module,
+    plan: Plan,
+    pictures: Pictures,
+    defence: Defence,
+    ball: Ball,
+    seed: int,
+) -> Arm:
+    generator = random_stream(seed, "compression", pictures.train[0].device)
+    batches = pictures.batches(seed + 1_000_000, plan.mini_batch_size)
+    num_tuning = round(_TUNING_SHARE * plan.num_more_steps)
+    left = plan.num_more_steps - num_tuning
+    learning_rate = plan.learning_rate / 2
+    if plan.learns_scores:
+        learn_masks(
+            network,
+            batches,
+            defence,
+            generator,
+            density=plan.density,
+            num_steps=left // 3,
+            learning_rate=learning_rate,
+        )
+        left -= left // 3
+    pruner = Pruner(
+        network,
+        plan.density,
+        # Learned masks are zeros already, and zeros are what is pruned first.
+        num_steps=1 if plan.learns_scores else max(1, left // 2),
+        interval=max(1, left // 30),
+    )
+    train(
+        network,
+        batches,
+        defence,
+        generator,
+        num_steps=left,
+        learning_rate=learning_rate,
+        after_step=pruner.step,
+    )
+    importance = pruner.importance()
+    candidates = [
+        _tuned(network, price, importance, num_tuning, plan, pictures, defence, seed)
+        for price in plan.prices
+    ]
+    return _choose(candidates, plan, pictures, ball, seed)
+
+
+def _tuned(
+    network: nn.Module,
+    price: float,
+    importance: Mapping[str, Tensor],
+    num_steps: int,
+    plan: Plan,
+    pictures: Pictures,
+    defence: Defence,
+    seed: int,
+) -> Arm:
+    """Quantize a copy at a price, tune its values under attack, and code it."""
+    tensors = quantize(network, price=price, importance=importance, vector_bits=8)
+    copied = copy.deepcopy(network)
+    trainer = CentroidTrainer(copied, tensors, lr=_TUNING_RATE)
+    tune_values(
+        trainer,
+        copied,
+        pictures.batches(seed + 2_000_000, plan.mini_batch_size),
+        defence,
+        random_stream(seed, "tuning", pictures.train[0].device),
+        num_steps=num_steps,
+    )
+    return _coded("compressed", copied, trainer.tensors())
+
+
+def _choose(
+    candidates: Sequence[Arm], plan: Plan, pictures: Pictures, ball: Ball, seed: int
+) -> Arm:
+    """Take the most robust of the small enough, on validation pictures."""
+    small = [
+        arm
+        for arm in candidates
+        if arm.report and arm.report.compression_ratio >= plan.least_ratio
+    ]
+    if not small:
+        ratios = [arm.report.compression_ratio for arm in candidates if arm.report]
+        raise ValueError(
+            f"no file reaches {plan.least_ratio:g}x, the prices gave "
+            f"{', '.join(f'{ratio:.0f}x' for ratio in ratios)}: raise the largest "
+            f"price {max(plan.prices):g} or lower the density {plan.density:g}"
+        )
+    attack: Attack = PGD(num_steps=10)
+
+    def worth(arm: Arm) -> float:
+        found = attack_all(arm.network, *pictures.validation, [attack], ball, seed=seed)
+        return found.robust_accuracy + found.clean_accuracy
+
+    return max(small, key=worth)
+
+
+def _compact(
+    most_bytes: int, plan: Plan, pictures: Pictures, defence: Defence, seed: int
+) -> Arm:
+    """Train the widest network of the family whose file is no larger."""
+    with seeded_globally(seed, "compact"):
+        network = _widest(round(most_bytes / _TRAINED_SHARE), plan, pictures)
+    network = network.to(pictures.train[0].device)
+    train(
+        network,
+        pictures.batches(seed, plan.mini_batch_size),
+        defence,
+        random_stream(seed, "defence", pictures.train[0].device),
+        num_steps=plan.num_steps + plan.num_more_steps,
+        learning_rate=plan.learning_rate,
+    )
+    for num_bits in _COMPACT_BITS:
+        weights = quantize(network, num_bits=num_bits, vector_bits=8)
+        arm = _coded("compact", network, weights)
+        if arm.file_bytes <= most_bytes:
+            return arm
+    raise ValueError(f"the compact network does not fit into {most_bytes} bytes")
+
+
+def _widest(most_bytes: int, plan: Plan, pictures: Pictures) -> StridedNet:
+    """Return an untrained network whose file is as large as allowed."""
+    for channels in range(plan.channels, 0, -1):
+        proportional = max(2, plan.num_hidden * channels // plan.channels)
+        if _first_bytes(_network(pictures, channels, proportional)) > most_bytes:
+            continue
+        low, high = proportional, 2 * proportional  # the first fits
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = _first_bytes(_network(pictures, channels, middle)) <= most_bytes
+            low, high = (middle, high) if fits else (low, middle)
+        return _network(pictures, channels, low)
+    raise ValueError(f"no network of the family fits into {most_bytes} bytes")
+
+
+def _first_bytes(network: nn.Module) -> int:
+    weights = quantize(network, num_bits=_COMPACT_BITS[0], vector_bits=8)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.ccz"
+        return encode_model(weights, path, profile="fast").file_bytes
+
+
+def _coded(
+    name: str, network: nn.Module, tensors: Mapping[str, QuantizedTensor | Tensor]
+) -> Arm:
+    """Write a file, weigh it, and return what it decodes to."""
+    device = next(network.parameters()).device
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "network.ccz"
+        report = encode_model(dict(tensors), path)
+        decoded = copy.deepcopy(network)
+        decoded.load_state_dict(decode_model(path))
+    return Arm(name, decoded.to(device).eval(), report.file_bytes, report)
