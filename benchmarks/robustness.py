@@ -25,16 +25,16 @@ from benchmarks.measurement import parse_arguments, report
 from cocodesign.data import load_dataset
 from cocodesign.project import find_project
 from cocodesign.robustness import FGSM, PGD, Ball, attack_all
-from cocodesign.robustness.arms import Plan
-from cocodesign.robustness.experiment import (
+from cocodesign.robustness_study.arms import Plan
+from cocodesign.robustness_study.experiment import (
     ADVERSARIAL,
     Judging,
     Outcome,
     compare_arms,
     defences_of,
 )
-from cocodesign.robustness.pictures import Pictures
-from cocodesign.robustness.tables import study_metrics
+from cocodesign.robustness_study.pictures import Pictures
+from cocodesign.robustness_study.tables import study_metrics
 from cocodesign.runner.notebook import read_parameters, read_profile
 from cocodesign.seeding import random_stream
 

@@ -13,9 +13,9 @@ from torch import Tensor
 
 from cocodesign.figures import colour_of, styled
 from cocodesign.robustness import APGD, FGSM, PGD, Ball, Square
-from cocodesign.robustness.arms import Arm
 from cocodesign.robustness.attacks import Attack
-from cocodesign.robustness.experiment import Outcome
+from cocodesign.robustness_study.arms import Arm
+from cocodesign.robustness_study.experiment import Outcome
 from cocodesign.seeding import random_stream
 
 _ATTACKS: dict[str, Attack] = {

@@ -12,9 +12,6 @@
     masking               ``check_masking``: hidden gradients are not robustness
     defences              losses of adversarial training
     hardening             training, pruning scores and few values, under attack
-    pictures, networks    what is learned, and by what
-    arms                  dense, compressed and compact, at equal bytes
-    experiment, tables    the study of notebook 35
 
 Source: Wijayanto, Choong, Madhawa & Murata, "Towards Robust Compressed Convolutional
 Neural Networks" (BigComp 2019), whose abstract says that compressed models are more
@@ -26,7 +23,6 @@ from cocodesign.robustness.ball import Ball
 from cocodesign.robustness.defences import AdversarialTraining, Trades
 from cocodesign.robustness.evaluation import attack_all
 from cocodesign.robustness.gradient_attacks import FGSM, PGD
-from cocodesign.robustness.masking import check_masking
 from cocodesign.robustness.square_attack import Square
 
 __all__ = [
@@ -38,5 +34,4 @@ __all__ = [
     "Square",
     "Trades",
     "attack_all",
-    "check_masking",
 ]

@@ -3,9 +3,9 @@ import torch
 from torch import nn
 
 from cocodesign.panels.robustness import RobustnessPanel
-from cocodesign.robustness.arms import Arm
-from cocodesign.robustness.experiment import Outcome
-from cocodesign.robustness.networks import StridedNet
+from cocodesign.robustness_study.arms import Arm
+from cocodesign.robustness_study.experiment import Outcome
+from cocodesign.robustness_study.networks import StridedNet
 from cocodesign.seeding import seeded_globally
 from tests.robustness.stripes import stripes
 

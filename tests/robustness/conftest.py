@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from cocodesign.robustness.networks import StridedNet
+from cocodesign.robustness_study.networks import StridedNet
 from cocodesign.seeding import seeded_globally
 from tests.robustness.stripes import Labelled, stripes
 

@@ -10,7 +10,7 @@ from cocodesign.compression.centroids import CentroidTrainer
 from cocodesign.robustness import PGD, AdversarialTraining, Ball, Trades, attack_all
 from cocodesign.robustness.defences import Undefended
 from cocodesign.robustness.hardening import learn_masks, train, tune_values
-from cocodesign.robustness.networks import StridedNet
+from cocodesign.robustness_study.networks import StridedNet
 from cocodesign.seeding import seeded_globally
 from tests.robustness.stripes import stripes
 

@@ -2,8 +2,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from cocodesign.robustness import FGSM, PGD, Ball, Square, attack_all, check_masking
-from cocodesign.robustness.masking import MaskingReport, loss_surface
+from cocodesign.robustness import FGSM, PGD, Ball, Square, attack_all
+from cocodesign.robustness.masking import MaskingReport, check_masking, loss_surface
 
 Labelled = tuple[Tensor, Tensor]
 BALL = Ball("linf", 0.08)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from cocodesign.results import Measurement
-from cocodesign.robustness.experiment import ADVERSARIAL, Judging, Outcome
+from cocodesign.robustness_study.experiment import ADVERSARIAL, Judging, Outcome
 
 _POINTS = "percentage points"
 

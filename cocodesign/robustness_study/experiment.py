@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-from cocodesign.robustness.arms import Arm, Plan, make_arms
 from cocodesign.robustness.ball import Ball
 from cocodesign.robustness.defences import (
     AdversarialTraining,
@@ -16,7 +15,8 @@ from cocodesign.robustness.defences import (
 from cocodesign.robustness.evaluation import Robustness, attack_all
 from cocodesign.robustness.gradient_attacks import FGSM, PGD
 from cocodesign.robustness.masking import MaskingReport, check_masking
-from cocodesign.robustness.pictures import Pictures
+from cocodesign.robustness_study.arms import Arm, Plan, make_arms
+from cocodesign.robustness_study.pictures import Pictures
 
 NATURAL, ADVERSARIAL = "natural", "adversarial"
 

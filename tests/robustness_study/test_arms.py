@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from cocodesign.robustness import Ball
-from cocodesign.robustness.arms import Plan, make_arms
 from cocodesign.robustness.defences import Undefended
-from cocodesign.robustness.experiment import (
+from cocodesign.robustness_study.arms import Plan, make_arms
+from cocodesign.robustness_study.experiment import (
     ADVERSARIAL,
     NATURAL,
     Judging,
     compare_arms,
     defences_of,
 )
-from cocodesign.robustness.pictures import Pictures
-from cocodesign.robustness.tables import study_metrics, study_tables
+from cocodesign.robustness_study.pictures import Pictures
+from cocodesign.robustness_study.tables import study_metrics, study_tables
 from tests.robustness.stripes import stripes
 
 BALL = Ball("linf", 0.08)

@@ -24,8 +24,8 @@ from cocodesign.robustness.defences import Defence
 from cocodesign.robustness.evaluation import attack_all
 from cocodesign.robustness.gradient_attacks import PGD
 from cocodesign.robustness.hardening import learn_masks, train, tune_values
-from cocodesign.robustness.networks import StridedNet
-from cocodesign.robustness.pictures import Pictures
+from cocodesign.robustness_study.networks import StridedNet
+from cocodesign.robustness_study.pictures import Pictures
 from cocodesign.seeding import random_stream, seeded_globally
 
 _COMPACT_BITS = (8, 7, 6, 5)  # the most that fit
