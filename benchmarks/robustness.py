@@ -22,7 +22,6 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.measurement import parse_arguments, report
-from cocodesign.data import load_dataset
 from cocodesign.project import find_project
 from cocodesign.robustness import FGSM, PGD, Ball, attack_all
 from cocodesign.robustness_study.arms import Plan
@@ -33,7 +32,7 @@ from cocodesign.robustness_study.experiment import (
     compare_arms,
     defences_of,
 )
-from cocodesign.robustness_study.pictures import Pictures
+from cocodesign.robustness_study.pictures import Pictures, load_pictures
 from cocodesign.robustness_study.tables import study_metrics
 from cocodesign.runner.notebook import read_parameters, read_profile
 from cocodesign.seeding import random_stream
@@ -59,7 +58,12 @@ def main() -> None:
     values = laptop_values()
     if quick:
         values |= _QUICK
-    pictures = load_pictures(values, num_test=100 if quick else 1000)
+    pictures = load_pictures(
+        "fashion_mnist",
+        num_train=values["num_train"],
+        num_validation=values["num_validation"],
+        num_test=100 if quick else 1000,
+    )
     ball = Ball("linf", _EPSILON)
     judging = Judging(
         ball=ball,
@@ -108,19 +112,6 @@ def laptop_values() -> dict[str, Any]:
     notebook = find_project().root / "notebooks" / "35_robustness_arms.ipynb"
     defaults = {each.name: each.default for each in read_parameters(notebook)}
     return {**defaults, **read_profile(notebook, "laptop")}
-
-
-def load_pictures(values: dict[str, Any], *, num_test: int) -> Pictures:
-    """Return the parts of Fashion-MNIST that a profile names."""
-    dataset = load_dataset("fashion_mnist", download=False)
-    return Pictures.of(
-        (dataset.train.images.float() / 255, dataset.train.labels),
-        (dataset.test.images.float() / 255, dataset.test.labels),
-        num_train=values["num_train"],
-        num_validation=values["num_validation"],
-        num_test=num_test,
-        num_classes=dataset.num_classes,
-    )
 
 
 def make_plan(values: dict[str, Any]) -> Plan:

@@ -11,7 +11,7 @@
 
 from cocodesign.robustness_study.arms import Plan
 from cocodesign.robustness_study.experiment import Judging, compare_arms, defences_of
-from cocodesign.robustness_study.pictures import Pictures
+from cocodesign.robustness_study.pictures import Pictures, load_pictures
 from cocodesign.robustness_study.tables import study_metrics, study_tables
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Plan",
     "compare_arms",
     "defences_of",
+    "load_pictures",
     "study_metrics",
     "study_tables",
 ]

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from cocodesign.data import ImageClassification, dataset_names, load_dataset
+from cocodesign.data.cifar import read_cifar10
+from cocodesign.data.images import LabelledImages
 from cocodesign.seeding import random_stream
 
 Labelled = tuple[Tensor, Tensor]
@@ -20,13 +23,13 @@ class Pictures:
         train: To learn by.
         validation: To choose by.
         test: To judge by.
-        num_classes: Number of classes.
+        class_names: Meaning of the labels 0, 1, ….
     """
 
     train: Labelled
     validation: Labelled
     test: Labelled
-    num_classes: int
+    class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
         for name in ("train", "validation", "test"):
@@ -38,56 +41,15 @@ class Pictures:
                 )
 
     @property
+    def num_classes(self) -> int:
+        """How many classes there are."""
+        return len(self.class_names)
+
+    @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         _, depth, height, width = self.train[0].shape
         return depth, height, width
-
-    @staticmethod
-    def of(
-        train: Labelled,
-        test: Labelled,
-        *,
-        num_train: int,
-        num_validation: int,
-        num_test: int,
-        num_classes: int,
-        device: torch.device | str = "cpu",
-    ) -> "Pictures":
-        """Take the first pictures to learn by, those behind them to choose by.
-
-        Args:
-            train: Training pictures, pixels from 0 to 1.
-            test: Test pictures.
-            num_train: How many to learn by.
-            num_validation: How many to choose by.
-            num_test: How many to judge by.
-            num_classes: Number of classes.
-            device: Where they go.
-
-        Returns:
-            The parts.
-
-        Raises:
-            ValueError: If there are not enough.
-        """
-        needed = num_train + num_validation
-        if needed > len(train[0]) or num_test > len(test[0]):
-            raise ValueError(
-                f"{needed} training and {num_test} test pictures are wanted, there are "
-                f"{len(train[0])} and {len(test[0])}"
-            )
-
-        def part(source: Labelled, first: int, last: int) -> Labelled:
-            images, labels = source
-            return images[first:last].to(device), labels[first:last].to(device)
-
-        return Pictures(
-            part(train, 0, num_train),
-            part(train, num_train, needed),
-            part(test, 0, num_test),
-            num_classes,
-        )
 
     def batches(self, seed: int, size: int) -> Iterator[Labelled]:
         """Return mini-batches of the training pictures without end.
@@ -112,3 +74,73 @@ class Pictures:
             order = torch.randperm(len(images), generator=generator).to(images.device)
             for chosen in order[: len(order) // size * size].split(size):
                 yield images[chosen], labels[chosen]
+
+
+def load_pictures(
+    data: str,
+    *,
+    num_train: int,
+    num_validation: int,
+    num_test: int,
+    device: torch.device | str = "cpu",
+) -> Pictures:
+    """Take the first training pictures to learn by, those behind them to choose by.
+
+    Args:
+        data: ``"fashion_mnist"`` or another known data set of pictures, else the folder
+            of CIFAR-10's binary version.
+        num_train: How many to learn by.
+        num_validation: How many to choose by.
+        num_test: How many to judge by, from the test pictures.
+        device: Where they go.
+
+    Returns:
+        The parts.
+
+    Raises:
+        DataFormatError: If the folder is not what it should be.
+        ValueError: If there are not enough pictures.
+    """
+    dataset = load_dataset(data) if data in dataset_names() else read_cifar10(data)
+    return divide(dataset, num_train, num_validation, num_test, device)
+
+
+def divide(
+    dataset: ImageClassification,
+    num_train: int,
+    num_validation: int,
+    num_test: int,
+    device: torch.device | str = "cpu",
+) -> Pictures:
+    """Divide a data set; see ``load_pictures``.
+
+    Args:
+        dataset: Its pictures become numbers from 0 to 1.
+        num_train: How many to learn by.
+        num_validation: How many to choose by.
+        num_test: How many to judge by.
+        device: Where they go.
+
+    Returns:
+        The parts.
+
+    Raises:
+        ValueError: If there are not enough pictures.
+    """
+    needed = num_train + num_validation
+    if needed > len(dataset.train) or num_test > len(dataset.test):
+        raise ValueError(
+            f"{needed} training and {num_test} test pictures are wanted, there are "
+            f"{len(dataset.train)} and {len(dataset.test)}"
+        )
+
+    def part(source: LabelledImages, first: int, last: int) -> Labelled:
+        images = source.images[first:last].to(device).float() / 255
+        return images, source.labels[first:last].to(device)
+
+    return Pictures(
+        part(dataset.train, 0, num_train),
+        part(dataset.train, num_train, needed),
+        part(dataset.test, 0, num_test),
+        dataset.class_names,
+    )

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 import torch
 
+from cocodesign.data.images import ImageClassification, LabelledImages
 from cocodesign.robustness import Ball
 from cocodesign.robustness.defences import Undefended
 from cocodesign.robustness_study.arms import Plan, make_arms
@@ -15,7 +16,7 @@ from cocodesign.robustness_study.experiment import (
     compare_arms,
     defences_of,
 )
-from cocodesign.robustness_study.pictures import Pictures
+from cocodesign.robustness_study.pictures import Pictures, divide
 from cocodesign.robustness_study.tables import study_metrics, study_tables
 from tests.robustness.stripes import stripes
 
@@ -43,16 +44,19 @@ JUDGING = Judging(
 )
 
 
+def dataset() -> ImageClassification:
+    """Return striped pictures as a data set has them."""
+
+    def split(num: int, seed: int) -> LabelledImages:
+        images, labels = stripes(num, seed)
+        return LabelledImages((255 * images).to(torch.uint8), labels)
+
+    return ImageClassification("stripes", split(256, 0), split(64, 1), tuple("abcd"))
+
+
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
-    return Pictures.of(
-        stripes(256, seed=0),
-        stripes(64, seed=1),
-        num_train=192,
-        num_validation=64,
-        num_test=64,
-        num_classes=4,
-    )
+    return divide(dataset(), 192, 64, 64)
 
 
 @pytest.mark.slow
@@ -109,16 +113,10 @@ def test_a_ratio_out_of_reach_is_refused_with_what_was_reached(
 
 
 def test_the_parts_share_no_picture(pictures: Pictures) -> None:
-    assert torch.equal(pictures.validation[0], stripes(256, seed=0)[0][192:])
+    later = dataset().train.images[192:].float() / 255
+    assert torch.equal(pictures.validation[0], later)
     with pytest.raises(ValueError, match="300 training and 1 test pictures are wanted"):
-        Pictures.of(
-            stripes(256, seed=0),
-            stripes(64, seed=1),
-            num_train=200,
-            num_validation=100,
-            num_test=1,
-            num_classes=4,
-        )
+        divide(dataset(), 200, 100, 1)
 
 
 def test_every_pass_shows_every_picture_once(pictures: Pictures) -> None:
