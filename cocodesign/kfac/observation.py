@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._compile import _disable_dynamo
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.utils.hooks import RemovableHandle
 
@@ -226,11 +227,15 @@ def _on_call(
     observer = owner()
     if observer is None or not observer.is_on:
         return None
-    return _outside_the_graph(observer, module, positional, named, output)
+    if torch.compiler.is_dynamo_compiling():
+        # The comparison above is part of the compiled graph; this leaves it.
+        return _outside_the_graph(observer, module, positional, named, output)
+    return observer.look_at(module, positional, named, output)
 
 
-# Of a compiled model, the comparison above is part of the graph; this leaves it.
-_outside_the_graph: Callable[..., Any] = torch.compiler.disable(Observer.look_at)
+# As torch's own optimizers do: torch.compiler.disable would import the compiler, which
+# takes longer than all the rest, for everybody who compiles nothing.
+_outside_the_graph: Callable[..., Any] = _disable_dynamo(Observer.look_at)
 
 
 def _remove(handles: list[RemovableHandle]) -> None:
