@@ -4,9 +4,14 @@ import socket
 from collections.abc import Callable
 
 import pytest
+from hypothesis import settings
 
 from cocodesign.provenance import Provenance
 from cocodesign.results import Measurement, RunRecord
+
+# A busy machine is no failure; pytest's own time limit ends what hangs.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 _LOOPBACK = ("127.", "localhost", "::1")
 

@@ -44,7 +44,8 @@ class Plan:
         num_steps: Training steps of the dense network before compression.
         num_more_steps: Steps after that: of pruning and tuning, or of going on.
         mini_batch_size: Pictures a step.
-        learning_rate: The largest before compression; half of it afterwards.
+        learning_rate: The largest; it rises and falls twice, before compression and
+            from then on.
         density: Share of weights that pruning keeps.
         learns_scores: Whether scores learned under the defence choose the weights
             instead of magnitude and sensitivity.
@@ -120,7 +121,7 @@ def make_arms(
         defence,
         generator,
         num_steps=plan.num_more_steps,
-        learning_rate=plan.learning_rate / 2,
+        learning_rate=plan.learning_rate,
     )
     dense_bytes = sum(4 * each.numel() for each in dense.parameters())
     compressed = _compress(network, plan, pictures, defence, ball, seed)
@@ -150,7 +151,7 @@ def _compress(
     batches = pictures.batches(seed + 1_000_000, plan.mini_batch_size)
     num_tuning = round(_TUNING_SHARE * plan.num_more_steps)
     left = plan.num_more_steps - num_tuning
-    learning_rate = plan.learning_rate / 2
+    learning_rate = plan.learning_rate
     if plan.learns_scores:
         learn_masks(
             network,
