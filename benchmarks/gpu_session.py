@@ -47,20 +47,27 @@ class Section:
 
 
 SECTIONS = (
-    Section("tests", ("-m", "pytest", "-q", "-m", "gpu"), (), 120, prints_json=False),
-    Section("kfac", ("-m", "benchmarks.kfac_gpu"), ("--quick",), 270, prints_json=True),
+    Section("tests", ("-m", "pytest", "-q", "-m", "gpu"), (), 60, prints_json=False),
+    Section("kfac", ("-m", "benchmarks.kfac_gpu"), ("--quick",), 210, prints_json=True),
+    Section(
+        "microbatch",
+        ("-m", "benchmarks.microbatch_gpu"),
+        ("--quick",),
+        90,
+        prints_json=True,
+    ),
     Section(
         "collectives",
         ("-m", "benchmarks.collectives_gpu"),
         ("--quick",),
-        60,
+        30,
         prints_json=True,
     ),
     Section(
         "skeleton",
         ("-m", "benchmarks.skeleton_gpu"),
         ("--quick",),
-        60,
+        30,
         prints_json=True,
     ),
 )
