@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 
 import plotly.graph_objects as go
-from plotly.subplots import make_subplots
 
-from cocodesign.figures import PaperFigure, colour_of, figure_main
+from cocodesign.figures import PaperFigure, figure_main
+from cocodesign.figures.curves import draw_curves
 from cocodesign.results import RunRecord
 
 NOTEBOOK = "10_kfac_convergence"
@@ -14,55 +14,12 @@ NOTEBOOK = "10_kfac_convergence"
 def draw(records: Mapping[str, RunRecord]) -> go.Figure:
     """Draw every seed's curve and the target that both optimizers are after."""
     record = records[NOTEBOOK]
-    curves = record.tables["curves"]
-    batch_sizes = sorted(set(curves["batch_size"]))
-    figure = make_subplots(
-        rows=1,
-        cols=len(batch_sizes),
-        shared_yaxes=True,
-        horizontal_spacing=0.04,
-        subplot_titles=[f"batch {size:,}" for size in batch_sizes],
+    return draw_curves(
+        record.tables["curves"],
+        against="step",
+        axis_title="optimizer steps",
+        target_accuracy=record.parameters["target_accuracy"],
     )
-    shown = set()
-    for column, size in enumerate(batch_sizes, start=1):
-        for optimizer, seed, steps, accuracies in _lines(curves, size):
-            figure.add_scatter(
-                x=steps,
-                y=accuracies,
-                mode="lines",
-                name=optimizer,
-                legendgroup=optimizer,
-                showlegend=optimizer not in shown,
-                line={"color": colour_of(optimizer), "width": 1.6},
-                hovertemplate=f"{optimizer}, seed {seed}: %{{y:.2%}}<extra></extra>",
-                row=1,
-                col=column,
-            )
-            shown.add(optimizer)
-        figure.add_hline(
-            y=record.parameters["target_accuracy"],
-            line={"color": "#222222", "dash": "dot", "width": 1},
-            row=1,
-            col=column,
-        )
-        figure.update_xaxes(title_text="optimizer steps", row=1, col=column)
-    figure.update_yaxes(title_text="test accuracy", tickformat=".0%", row=1, col=1)
-    return figure
-
-
-def _lines(curves, batch_size):
-    """Yield optimizer, seed, steps and accuracies of each training at a batch size."""
-    lines = {}
-    columns = ("batch_size", "optimizer", "seed", "step", "test_accuracy")
-    for size, optimizer, seed, step, accuracy in zip(
-        *(curves[name] for name in columns), strict=True
-    ):
-        if size == batch_size:
-            steps, accuracies = lines.setdefault((optimizer, seed), ([], []))
-            steps.append(step)
-            accuracies.append(accuracy)
-    for (optimizer, seed), (steps, accuracies) in sorted(lines.items()):
-        yield optimizer, seed, steps, accuracies
 
 
 FIGURE = PaperFigure(
