@@ -115,6 +115,7 @@ def summary(comparison: Comparison, contenders: Sequence[str]) -> dict[str, Any]
                 ],
             }
             for name in contenders
+            if size == full or name not in peers
         }
         for size in sizes
     }
