@@ -16,7 +16,7 @@ and the optimizer still see the whole mini-batch: training stays what it is.
     timings                 measurements kept on disk
     operators, layers       planned layers in a model
     planning, step          plans of a convolution, a model, a training step
-    comparison, study       what is gained, side by side; deepbench: on which layers
+    comparison              what is gained, side by side; deepbench: on which layers
 """
 
 from cocodesign.microbatch.deepbench import window_layers
@@ -25,7 +25,6 @@ from cocodesign.microbatch.model_planning import plan_model
 from cocodesign.microbatch.plan import MicroBatchPlan
 from cocodesign.microbatch.planning import plan_convolution
 from cocodesign.microbatch.problem import ConvProblem
-from cocodesign.microbatch.study import study_layers, study_step
 
 __all__ = [
     "ConvProblem",
@@ -33,7 +32,5 @@ __all__ = [
     "apply_plan",
     "plan_convolution",
     "plan_model",
-    "study_layers",
-    "study_step",
     "window_layers",
 ]

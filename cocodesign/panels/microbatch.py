@@ -17,7 +17,7 @@ from cocodesign.microbatch.division import Candidate, Division
 from cocodesign.microbatch.pareto import pareto_front
 from cocodesign.microbatch.planner import best_division
 from cocodesign.microbatch.problem import ConvProblem
-from cocodesign.microbatch.study import LayerStudy
+from cocodesign.microbatch_study import LayerStudy
 
 _MIB = 1 << 20
 _LEAST = _MIB // 16  # where a logarithmic axis shows no workspace at all

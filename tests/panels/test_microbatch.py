@@ -2,7 +2,7 @@ import pytest
 
 from cocodesign.microbatch.division import Candidate
 from cocodesign.microbatch.problem import ConvProblem
-from cocodesign.microbatch.study import LayerStudy
+from cocodesign.microbatch_study import LayerStudy
 from cocodesign.panels.microbatch import WorkspacePanel
 
 MIB = 1 << 20

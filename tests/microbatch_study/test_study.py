@@ -7,13 +7,9 @@ from cocodesign.microbatch.comparison import LimitOutcome
 from cocodesign.microbatch.deepbench import deepbench_layers, window_layers
 from cocodesign.microbatch.division import Candidate, Division, parse_parts
 from cocodesign.microbatch.problem import ConvProblem
-from cocodesign.microbatch.study import (
-    LayerStudy,
-    study_layers,
-    study_step,
-    thinned,
-)
 from cocodesign.microbatch.timings import Timings
+from cocodesign.microbatch_study import LayerStudy, study_layers, study_step
+from cocodesign.microbatch_study.steps import thinned
 
 MIB = 1 << 20
 PROBLEM = ConvProblem.square(4, 3, 4, size=8, kernel=3, padding=1)
