@@ -6,7 +6,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help venv lint check fix test notebooks reproduce figures lab gpu clean
+.PHONY: help venv lint check fix test notebooks reproduce figures docs lab dashboard gallery diffs gpu clean
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*##' Makefile | sed -E 's/^([a-z]+):[^#]*## */\1\t/' | expand -t 12
@@ -44,8 +44,20 @@ reproduce: venv ## data, runs, figures and verdict at the laptop profile
 figures: venv ## every paper figure, from records
 	cocodesign figures
 
-lab: venv ## JupyterLab on the notebooks
-	jupyter lab --ServerApp.ip=127.0.0.1 --LabApp.news_url=None notebooks
+docs: venv ## the documentation, into site/
+	NO_MKDOCS_2_WARNING=1 mkdocs build
+
+lab: venv ## JupyterLab on the home page
+	jupyter lab --ServerApp.ip=127.0.0.1 --ServerApp.root_dir=$(CURDIR) --LabApp.news_url=None --LabApp.default_url=/lab/tree/notebooks/00_overview.ipynb
+
+dashboard: venv ## the home page without code, at http://127.0.0.1:8866
+	voila notebooks/00_overview.ipynb --Voila.ip=127.0.0.1 --port=8866 --MappingKernelManager.cull_idle_timeout=600 --MappingKernelManager.cull_interval=60 --VoilaConfiguration.extension_denylist=nbdime-jupyterlab
+
+gallery: venv ## executed notebooks as web pages, in docs/gallery
+	cocodesign gallery
+
+diffs: venv ## git diff and merge that understand notebooks
+	nbdime config-git --enable
 
 gpu: ## every GPU check and benchmark, with the Python at hand if there is no .venv
 	$(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m benchmarks.gpu_session --out benchmarks/results

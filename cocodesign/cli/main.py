@@ -13,6 +13,7 @@ from cocodesign.cli.compress import compress, decompress
 from cocodesign.cli.crate import crate
 from cocodesign.cli.doctor import doctor
 from cocodesign.cli.figures import figures
+from cocodesign.cli.gallery import gallery
 from cocodesign.cli.plan import plan
 from cocodesign.cli.reproduce import reproduce
 from cocodesign.cli.run import run
@@ -36,6 +37,7 @@ for command in (
     figures,
     verdict,
     crate,
+    gallery,
     plan,
     compress,
     decompress,

@@ -5,9 +5,13 @@ into a ``.ccz`` file, from which layers compute directly::
 
     sensitivity      how much the loss minds a change of each weight
     pruning          ``prune`` and ``Pruner``: which weights go, and stay away
+    admm             ``AlternatingPruner``: weights are drawn to a sparse copy first
     quantized        symbols and what they stand for
     rate_distortion  symbols that weigh error against bits
     quantization     ``quantize``: a model's weights to symbols
+    budget           the price of a bit that meets a file size or an accuracy
+    centroids        ``CentroidTrainer``: values that learn while symbols stay
+    rate             ``CodingRate``: bits as a term of the training loss
     frequencies, gap_coding      profile "fast": interleaved rANS
     logistic, binary_coder, mixing, surroundings, symbol_models, context_mixing
                                  profile "max": context mixing

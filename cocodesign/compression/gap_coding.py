@@ -31,6 +31,7 @@ from cocodesign.compression.numeral_systems import (
     count_classes,
     decode_nonzeros,
     encode_nonzeros,
+    place,
 )
 from cocodesign.errors import CorruptBitstreamError
 
@@ -109,7 +110,7 @@ def decode_gaps(payload: bytes | memoryview, num_symbols: int) -> np.ndarray:
         strict=True,
     ):
         positions, values = block.decode()
-        symbols[first : first + BLOCK_SIZE][positions] = values
+        place(positions, values, symbols[first : first + BLOCK_SIZE])
     return symbols
 
 

@@ -130,11 +130,19 @@ class QuantizedTensor:
     @property
     def num_levels(self) -> int:
         """How many different symbols occur, zero included if it does."""
-        return self.symbols.unique().numel()
+        return len(self._counts())
 
     @property
     def entropy_bits(self) -> float:
         """Bits of all symbols, each coded on its own by their frequencies."""
-        _, counts = self.symbols.unique(return_counts=True)
-        p = counts.double() / max(self.symbols.numel(), 1)
+        counts = self._counts().double()
+        p = counts / max(self.symbols.numel(), 1)
         return float(-(counts * p.log2()).sum()) + 0.0  # not minus zero
+
+    def _counts(self) -> Tensor:
+        """Count every symbol that occurs."""
+        flat = self.symbols.reshape(-1)
+        alive = flat[flat != 0]  # few of millions: only these are sorted
+        _, counts = alive.unique(return_counts=True)
+        num_zeros = flat.numel() - alive.numel()
+        return torch.cat([counts, counts.new_tensor([num_zeros])[: min(num_zeros, 1)]])

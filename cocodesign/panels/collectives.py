@@ -17,6 +17,7 @@ from cocodesign.collectives.schedules import Schedule, halving, ring
 from cocodesign.collectives.simulation import simulate
 from cocodesign.collectives.topology import SimulatedMachine, Topology
 from cocodesign.figures import colour_of, styled
+from cocodesign.panels.live_figure import LiveFigure
 
 NAMES = ("ring", "halving", "tuned")
 
@@ -65,6 +66,7 @@ class CollectivesPanel(widgets.VBox):
         self.machine = widgets.ToggleButtons(
             options=[topology.name for topology in topologies],
             description="machine",
+            style={"button_width": "auto"},
         )
         self.ranks = widgets.SelectionSlider(
             options=[2**exponent for exponent in range(1, 15)],
@@ -89,7 +91,7 @@ class CollectivesPanel(widgets.VBox):
             tooltip="Mean random delay of every GPU in every round",
         )
         self.status = widgets.HTML()
-        self.figure = go.FigureWidget(_empty_figure())
+        self.figure = LiveFigure(_empty_figure())
         self._wanted: Question | None = None
         self._changed = threading.Lock()
         self._thread: threading.Thread | None = None

@@ -14,6 +14,7 @@ import plotly.graph_objects as go
 from torch import nn
 
 from cocodesign.figures import colour_of, styled
+from cocodesign.panels.live_figure import LiveFigure
 from cocodesign.studies import Contender
 from cocodesign.studies.designs import Setting
 from cocodesign.studies.outcomes import Point
@@ -140,7 +141,7 @@ class ConvergencePanel(widgets.VBox):
         )
         self.progress = widgets.IntProgress(max=1, layout=widgets.Layout(width="180px"))
         self.status = widgets.Label("ready")
-        self.figure = go.FigureWidget(_empty_figure(target_accuracy))
+        self.figure = LiveFigure(_empty_figure(target_accuracy))
         self.run.on_click(self._run_or_stop)
         self.clear.on_click(self._clear_curves)
         self.optimizer.observe(self._follow_optimizer, names="value")

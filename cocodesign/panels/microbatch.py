@@ -18,6 +18,7 @@ from cocodesign.microbatch.pareto import pareto_front
 from cocodesign.microbatch.planner import best_division
 from cocodesign.microbatch.problem import ConvProblem
 from cocodesign.microbatch_study import LayerStudy
+from cocodesign.panels.live_figure import LiveFigure
 
 _MIB = 1 << 20
 _LEAST = _MIB // 16  # where a logarithmic axis shows no workspace at all
@@ -60,7 +61,7 @@ class WorkspacePanel(widgets.VBox):
         )
         self.limit_text = widgets.Label()
         self.summary = widgets.HTML()
-        self.figure = go.FigureWidget(_empty_figure())
+        self.figure = LiveFigure(_empty_figure())
         for control in (self.layer, self.policy, self.limit):
             control.observe(self._redraw, names="value")
         super().__init__(

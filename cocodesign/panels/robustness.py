@@ -12,6 +12,7 @@ from plotly.subplots import make_subplots
 from torch import Tensor
 
 from cocodesign.figures import colour_of, styled
+from cocodesign.panels.live_figure import LiveFigure
 from cocodesign.robustness import APGD, FGSM, PGD, Ball, Square
 from cocodesign.robustness.attacks import Attack
 from cocodesign.robustness_study.arms import Arm
@@ -98,7 +99,7 @@ class RobustnessPanel(widgets.VBox):
             layout=wide,
         )
         self.status = widgets.HTML()
-        self.figure = go.FigureWidget(_empty_figure(tuple(outcomes[-1].arms)))
+        self.figure = LiveFigure(_empty_figure(tuple(outcomes[-1].arms)))
         for control in (
             self.training,
             self.target,

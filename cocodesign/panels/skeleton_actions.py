@@ -13,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from cocodesign.figures import colour_of, styled
+from cocodesign.panels.live_figure import LiveFigure
 from cocodesign.skeleton import JointLayout, Recognizer, SkeletonSequence
 from cocodesign.skeleton.preparation import prepare
 
@@ -72,10 +73,8 @@ class SkeletonPanel(widgets.VBox):
             description="Show all", icon="eye", tooltip="Make every joint visible again"
         )
         self.status = widgets.HTML()
-        self.body = go.FigureWidget(
-            _body_figure(layout, recognizer.network.num_persons)
-        )
-        self.scores = go.FigureWidget(_scores_figure())
+        self.body = LiveFigure(_body_figure(layout, recognizer.network.num_persons))
+        self.scores = LiveFigure(_scores_figure())
         self._is_updating = False
         self.clip.observe(self._choose, names="value")
         self.frame.observe(self._draw, names="value")
@@ -235,7 +234,7 @@ def _body_figure(layout: JointLayout, num_persons: int) -> go.Figure:
             hovertemplate="%{text}<extra></extra>",
         )
     figure.update_layout(
-        showlegend=False, width=460, height=460, hovermode="closest", margin={"l": 10}
+        showlegend=False, width=420, height=460, hovermode="closest", margin={"l": 10}
     )
     figure.update_xaxes(range=[-_REACH, _REACH], visible=False)
     figure.update_yaxes(range=[-_REACH, _REACH], visible=False, scaleanchor="x")
@@ -246,7 +245,7 @@ def _scores_figure() -> go.Figure:
     figure = styled(go.Figure(), title="What the network takes it for")
     figure.add_bar(orientation="h", hovertemplate="%{y}: %{x:.1%}<extra></extra>")
     figure.update_layout(
-        showlegend=False, width=480, height=460, hovermode="closest", margin={"l": 170}
+        showlegend=False, width=440, height=460, hovermode="closest", margin={"l": 170}
     )
     figure.update_xaxes(title_text="probability", range=[0, 1], tickformat=".0%")
     return figure

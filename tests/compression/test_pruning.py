@@ -132,3 +132,12 @@ def test_refuses_unknown_layers() -> None:
 def test_sensitivity_asks_for_gradients_first() -> None:
     with pytest.raises(RuntimeError, match="observe"):
         Sensitivity(network()).importance()
+
+
+def test_tells_the_density_of_every_layer() -> None:
+    model = network()
+    pruner = Pruner(model, 0.2, num_steps=10, interval=5)
+    assert set(pruner.densities.values()) == {1.0}
+    train(model, pruner, 10)
+    for name, share in pruner.densities.items():
+        assert share == pytest.approx(pruner.masks[name].float().mean().item())

@@ -1,0 +1,83 @@
+"""Numbers that pages quote are those of the committed records."""
+
+from pathlib import Path
+
+import pytest
+
+from cocodesign.project import find_project
+from cocodesign.results import read_record
+from tests.docs.markdown import PAGES
+
+RECORDS = find_project(Path(__file__).parent).committed_records
+
+# Page, record, metric, and how the page says it: of the median, of the lowest and the
+# highest value in hundredths, or of what the metric's note says behind its comma.
+QUOTED = [
+    (
+        "docs/kfac.md",
+        "10_kfac_convergence.laptop",
+        "skipped_refreshes_fraction",
+        "{percent:.0f} % of the refreshes were saved",
+    ),
+    (
+        "docs/kfac.md",
+        "10_kfac_convergence.laptop",
+        "stale_step_time_ratio",
+        "took {median:.2f} times as long as SGD's",
+    ),
+    (
+        "docs/microbatch.md",
+        "20_microbatch_workspace.laptop",
+        "gain_vs_undivided_8_mib",
+        "within 8 MiB is {median:.2f} times the best undivided algorithm, single "
+        "layers {note}",
+    ),
+    (
+        "docs/microbatch.md",
+        "20_microbatch_workspace.laptop",
+        "gain_vs_undivided_128_mib",
+        "Within 128 MiB it is {median:.2f}, single layers {note}.",
+    ),
+    (
+        "docs/microbatch.md",
+        "20_microbatch_workspace.laptop",
+        "alexnet_step_gain",
+        "step of AlexNet is {median:.2f} times",
+    ),
+    (
+        "docs/microbatch.md",
+        "20_microbatch_workspace.laptop",
+        "resnet18_step_gain",
+        "one of ResNet-18 {median:.2f} times",
+    ),
+    (
+        "docs/skeleton.md",
+        "50_skeleton_actions.laptop",
+        "advantage_over_flat",
+        "{percent:.1f} points above a flat one of equal size (95 % interval "
+        "{low_percent:.1f} to {high_percent:.1f})",
+    ),
+    (
+        "docs/skeleton.md",
+        "50_skeleton_actions.laptop",
+        "advantage_over_random_parts",
+        "drawn at random ({low_percent:.1f} to {high_percent:.1f})",
+    ),
+]
+
+
+@pytest.mark.parametrize(("page", "record", "metric", "phrase"), QUOTED)
+def test_a_page_quotes_the_record_as_it_is(
+    page: str, record: str, metric: str, phrase: str
+) -> None:
+    found = read_record(RECORDS / f"{record}.json").metrics[metric]
+    expected = phrase.format(
+        median=found.median,
+        percent=100 * found.median,
+        low_percent=100 * found.low,
+        high_percent=100 * found.high,
+        note=found.note.partition(", ")[2],
+    ).replace("-", "−")
+    text = " ".join(PAGES[page].read_text(encoding="utf-8").split())
+    assert expected in text.replace("-", "−")
+    assert f"{record}.json" in text
