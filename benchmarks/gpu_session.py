@@ -71,6 +71,13 @@ SECTIONS = (
         prints_json=True,
     ),
     Section(
+        "events",
+        ("-m", "benchmarks.events_gpu"),
+        ("--quick",),
+        45,
+        prints_json=True,
+    ),
+    Section(
         "skeleton",
         ("-m", "benchmarks.skeleton_gpu"),
         ("--quick",),

@@ -8,7 +8,7 @@ import sys
 
 import typer
 
-from cocodesign.cli import data, skeleton
+from cocodesign.cli import data, events, skeleton
 from cocodesign.cli.compress import compress, decompress
 from cocodesign.cli.crate import crate
 from cocodesign.cli.doctor import doctor
@@ -45,6 +45,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(data.app, name="data")
+app.add_typer(events.app, name="events")
 app.add_typer(skeleton.app, name="skeleton")
 
 

@@ -12,7 +12,9 @@ after that is arithmetic on it::
     fusion                           both together
     calibration, explanation         probabilities, thresholds, and reasons
     reference                        the programme's own form, to compare with
+    opening, collection              banks from their weights; searching as users do
     composed, protocol               a data set that anyone can build, and its trials
+    outcomes, examination            what came out; whether it can be trusted
 """
 
 from cocodesign.events.banks import ConceptBank

@@ -119,7 +119,9 @@ class ImageNetBank:
         names = synsets.read_text(encoding="utf-8").split()
         if len(names) != NUM_CLASSES:
             raise DataFormatError(f"{synsets} names {len(names)} classes, not 1000")
-        self.concepts = [Concept(wordnet.synset(each).words[0], each) for each in names]
+        self.concepts: Sequence[Concept] = [
+            Concept(wordnet.synset(each).words[0], each) for each in names
+        ]
         self._network, self._input_px = _open_lite0(weights, num_threads)
 
     @torch.inference_mode()
@@ -147,7 +149,7 @@ class CocoBank:
     def __init__(
         self, folder: Path, wordnet: WordNet, *, num_threads: int | None = None
     ) -> None:
-        self.concepts = [
+        self.concepts: Sequence[Concept] = [
             Concept(each, _coco_sense(each, wordnet)) for each in COCO_CLASSES
         ]
         self._detector = open_detector(folder, "nanodet", num_threads=num_threads)

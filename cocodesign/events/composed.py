@@ -68,6 +68,19 @@ class Photographs:
     by_event: dict[str, dict[Half, tuple[str, ...]]]
     distractors: tuple[str, ...]
 
+    def select(self, events: Sequence[str]) -> "Photographs":
+        """Return the photographs of some events, and all distractors.
+
+        Args:
+            events: Ids of events.
+
+        Returns:
+            A new value.
+        """
+        return Photographs(
+            {event: self.by_event[event] for event in events}, self.distractors
+        )
+
 
 def stamp_kits() -> tuple[EventKit, ...]:
     """Return the twenty event kits."""

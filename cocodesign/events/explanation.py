@@ -2,7 +2,9 @@
 
 A frame is evidence if the score falls when it is taken away. Frames are chosen one
 after the other, each time the one whose removal costs most: two frames that show the
-same are not both needed, but both must go before the score does.
+same are not both needed, but both must go before the score does. Where removing any of
+several frames costs the same, as with two that are equal, the frame that scores best by
+itself is named.
 """
 
 from collections.abc import Callable
@@ -62,19 +64,23 @@ def explain(
         The frames, the weightiest first; none for a clip of less than two frames.
     """
     kept = list(range(len(clip.times_s)))
+    alone = frame_scores(index, clip, score)
     found = []
     for _ in range(min(num_frames, len(kept) - 1)):
-        without = [
-            score_frames(index, clip, [k for k in kept if k != left_out], score)
-            for left_out in kept
-        ]
-        place = int(np.argmin(without))
+        without = np.array(
+            [
+                score_frames(index, clip, [k for k in kept if k != left_out], score)
+                for left_out in kept
+            ]
+        )
+        costliest = np.flatnonzero(np.isclose(without, without.min(), rtol=1e-5))
+        place = int(max(costliest, key=lambda at: alone[kept[at]]))
         frame = kept.pop(place)
         found.append(
             Evidence(
                 frame,
                 clip.times_s[frame],
-                without[place],
+                float(without[place]),
                 _concepts(index.scores(clip)[frame], zero_shot, space, num_concepts),
             )
         )

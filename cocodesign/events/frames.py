@@ -85,6 +85,47 @@ def sample_frames(
         raise VideoError(f"{path} has no frame that can be decoded")
 
 
+def frame_at(path: Path, time_s: float, *, max_side_px: int | None = 512) -> TimedFrame:
+    """Return the frame that is shown at a time, such as one that is evidence.
+
+    Args:
+        path: A video.
+        time_s: From the beginning; later than the end gives the last frame.
+        max_side_px: Longest side of the frame, ``None`` leaves its size alone.
+
+    Returns:
+        The frame; decoding starts at the key frame before it.
+
+    Raises:
+        ValueError: If the time is negative.
+        VideoError: If the file cannot be opened or decoded there.
+    """
+    if time_s < 0:
+        raise ValueError(f"time_s must not be negative, got {time_s}")
+    try:
+        with av.open(str(path)) as container:
+            if not container.streams.video:
+                raise VideoError(f"{path} has no pictures")
+            stream = container.streams.video[0]
+            start_s = float((stream.start_time or 0) * (stream.time_base or 0))
+            container.seek(int((start_s + time_s) * av.time_base))
+            shown = None
+            for frame in container.decode(stream):
+                # A microsecond: times are fractions that floats do not always hit.
+                if shown is not None and (frame.time or 0.0) - start_s > time_s + 1e-6:
+                    break
+                shown = frame
+            if shown is None:
+                raise VideoError(f"{path} has no frame at {time_s:g} s")
+            return TimedFrame(
+                max(0.0, (shown.time or 0.0) - start_s), _pixels(shown, max_side_px)
+            )
+    except (FFmpegError, OSError) as error:
+        raise VideoError(f"{path} cannot be decoded at {time_s:g} s: {error}") from (
+            error
+        )
+
+
 def _pixels(frame: av.VideoFrame, max_side_px: int | None) -> Tensor:
     longest = max(frame.width, frame.height)
     if max_side_px is None or longest <= max_side_px:

@@ -9,7 +9,9 @@ read.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from numpy.typing import NDArray
 
 from cocodesign.errors import DataFormatError, VideoError
 from cocodesign.events.banks import Concept, ConceptBank
-from cocodesign.events.frames import sample_frames
+from cocodesign.events.frames import TimedFrame, sample_frames
 from cocodesign.files import write_atomically
 
 _TABLE = "index.json"
@@ -108,6 +110,7 @@ def build_index(
     banks: Sequence[ConceptBank],
     *,
     interval_s: float = 2.0,
+    num_workers: int = 1,
     on_clip: Callable[[IndexedClip], None] | None = None,
 ) -> ClipIndex:
     """Index clips, or go on with an index that is there.
@@ -120,6 +123,9 @@ def build_index(
         clips: Videos by id; ids that are indexed already are skipped.
         banks: What recognises concepts; the same ones in every call.
         interval_s: Seconds between sampled frames.
+        num_workers: How many frames are recognised at the same time, while the next
+            ones are decoded; with more than one the banks are called from several
+            threads, and best have one thread each.
         on_clip: Told of every clip that was indexed.
 
     Returns:
@@ -127,46 +133,85 @@ def build_index(
 
     Raises:
         DataFormatError: If the index there was made by other banks.
+        ValueError: If there is no worker.
     """
+    if num_workers < 1:
+        raise ValueError(f"num_workers must be at least 1, got {num_workers}")
     table = _continued_table(folder, banks, interval_s)
     indexed = list(_clips_of(table))
     known = {clip.id for clip in indexed}
     num_rows = sum(len(clip.times_s) for clip in indexed)
     _cut(folder, table, num_rows)
     missing = {name: path for name, path in clips.items() if name not in known}
-    for number, (name, path) in enumerate(missing.items(), start=1):
-        times_s, error = _append_frames(folder, path, banks, interval_s)
-        clip = IndexedClip(name, str(path), num_rows, times_s, error)
-        indexed.append(clip)
-        num_rows += len(times_s)
-        if number % _SAVE_INTERVAL == 0:
-            _save(folder, table, indexed)
-        if on_clip is not None:
-            on_clip(clip)
+    with ThreadPoolExecutor(num_workers) as pool:
+        for number, (name, path) in enumerate(missing.items(), start=1):
+            frames = sample_frames(path, interval_s=interval_s)
+            recognised = _recognise(frames, banks, pool, num_workers)
+            times_s, error = _append_frames(folder, recognised)
+            clip = IndexedClip(name, str(path), num_rows, times_s, error)
+            indexed.append(clip)
+            num_rows += len(times_s)
+            if number % _SAVE_INTERVAL == 0:
+                _save(folder, table, indexed)
+            if on_clip is not None:
+                on_clip(clip)
     _save(folder, table, indexed)
     return ClipIndex(folder)
 
 
+def _recognise(
+    frames: Iterator[TimedFrame],
+    banks: Sequence[ConceptBank],
+    pool: Executor,
+    num_workers: int,
+) -> Iterator[tuple[float, dict[str, bytes]]]:
+    """Yield each frame's time and rows, in order; few frames exist at a time."""
+    pending: deque[Future[tuple[float, dict[str, bytes]]]] = deque()
+    failure: VideoError | None = None
+    while True:
+        try:
+            frame = next(frames, None)
+        except VideoError as error:  # what came before it counts
+            frame, failure = None, error
+        if frame is None:
+            break
+        pending.append(pool.submit(_rows_of, frame, banks))
+        if len(pending) > 2 * num_workers:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+    if failure is not None:
+        raise failure
+
+
+def _rows_of(
+    frame: TimedFrame, banks: Sequence[ConceptBank]
+) -> tuple[float, dict[str, bytes]]:
+    rows: dict[str, bytes] = {}
+    for bank in banks:
+        output = bank(frame.pixels)
+        for kind, values in (("scores", output.scores), ("features", output.features)):
+            rows[f"{bank.name}.{kind}"] = values.numpy().astype("<f2").tobytes()
+    return round(frame.time_s, 6), rows
+
+
 def _append_frames(
-    folder: Path, path: Path, banks: Sequence[ConceptBank], interval_s: float
+    folder: Path, recognised: Iterator[tuple[float, dict[str, bytes]]]
 ) -> tuple[tuple[float, ...], str]:
-    """Recognise a clip's frames one by one, and return their times and the error."""
+    """Append a clip's rows, and return the times of its frames and the error."""
     times_s: list[float] = []
-    rows: dict[str, list[bytes]] = {}
+    parts: dict[str, list[bytes]] = {}
     error = ""
     try:
-        for frame in sample_frames(path, interval_s=interval_s):
-            for bank in banks:
-                output = bank(frame.pixels)
-                for kind in ("scores", "features"):
-                    values = getattr(output, kind).numpy().astype("<f2")
-                    rows.setdefault(f"{bank.name}.{kind}", []).append(values.tobytes())
-            times_s.append(round(frame.time_s, 6))
+        for time_s, rows in recognised:
+            times_s.append(time_s)
+            for name, row in rows.items():
+                parts.setdefault(name, []).append(row)
     except VideoError as failure:
         error = str(failure)
-    for name, parts in rows.items():
+    for name, row_list in parts.items():
         with (folder / name).open("ab") as stream:
-            stream.write(b"".join(parts))
+            stream.write(b"".join(row_list))
     return tuple(times_s), error
 
 

@@ -30,6 +30,11 @@ class PooledClips:
     def __len__(self) -> int:
         return len(self.ids)
 
+    @property
+    def decoded(self) -> NDArray[np.bool_]:
+        """Which clips have frames; the rows of others are NaN throughout."""
+        return ~np.isnan(self.peaks[:, 0])
+
     def select(self, ids: Sequence[str]) -> "PooledClips":
         """Return some of the clips, in the order asked for.
 
@@ -39,10 +44,23 @@ class PooledClips:
         Returns:
             A copy.
         """
-        place = {name: at for at, name in enumerate(self.ids)}
-        at = np.array([place[name] for name in ids], np.intp)
+        place = {name: at for at, name in enumerate(self.ids)} if ids else {}
+        return self.take(np.array([place[name] for name in ids], np.intp))
+
+    def take(self, rows: NDArray[np.intp]) -> "PooledClips":
+        """Return some of the clips, by row.
+
+        Args:
+            rows: Which ones, in the order wanted.
+
+        Returns:
+            A copy.
+        """
         return PooledClips(
-            tuple(ids), self.peaks[at], self.means[at], self.features[at]
+            tuple(self.ids[at] for at in rows),
+            self.peaks[rows],
+            self.means[rows],
+            self.features[rows],
         )
 
 

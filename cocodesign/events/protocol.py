@@ -6,10 +6,10 @@ photographs is for testing, the second for these examples. Background for traini
 from the second half, so that no test clip's photographs were negatives before.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +24,9 @@ from cocodesign.events.composed import (
 from cocodesign.events.concept_space import ConceptSpace
 from cocodesign.events.few_shot import FewShotDetector
 from cocodesign.events.fusion import FusedDetector
-from cocodesign.events.index import ClipIndex, build_index
+from cocodesign.events.index import ClipIndex, IndexedClip, build_index
 from cocodesign.events.kits import EventKit
+from cocodesign.events.outcomes import PROTOCOLS, Outcome, Protocol
 from cocodesign.events.pooling import PooledClips
 from cocodesign.events.reference import (
     reference_few_shot,
@@ -34,9 +35,6 @@ from cocodesign.events.reference import (
 )
 from cocodesign.events.scoring import average_precision
 from cocodesign.events.zero_shot import Background, ZeroShotDetector
-
-Protocol = Literal["shared", "disjoint"]
-PROTOCOLS: tuple[Protocol, ...] = ("shared", "disjoint")
 
 
 @dataclass(frozen=True)
@@ -58,30 +56,6 @@ class ClipSets:
         """Every clip."""
         examples = [clip for clips in self.examples.values() for clip in clips]
         return (*self.test, *examples, *self.background)
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How well a method ranked the test clips.
-
-    Attributes:
-        method: Its name.
-        protocol: Where its examples came from.
-        num_examples: How many of them per event.
-        seed: Of clips and of the choice among the examples.
-        average_precisions: By event id.
-    """
-
-    method: str
-    protocol: Protocol
-    num_examples: int
-    seed: int
-    average_precisions: Mapping[str, float]
-
-    @property
-    def mean(self) -> float:
-        """The mean average precision."""
-        return float(np.mean(list(self.average_precisions.values())))
 
 
 def plan_sets(
@@ -143,6 +117,9 @@ def index_sets(
     composer: Composer,
     banks: Sequence[ConceptBank],
     folder: Path,
+    *,
+    num_workers: int = 1,
+    on_clip: Callable[[IndexedClip], None] | None = None,
 ) -> ClipIndex:
     """Encode all clips as video files and index them; go on where a run was stopped.
 
@@ -150,16 +127,23 @@ def index_sets(
         sets: The recipes.
         composer: Makes the files.
         banks: Recognise concepts.
-        folder: Gets ``clips/`` and ``index/``.
+        folder: Gets a folder named after recipes and banks, with ``clips/`` and
+            ``index/``.
+        num_workers: How many frames are recognised at the same time.
+        on_clip: Told of every clip that was indexed.
 
     Returns:
         The index.
     """
-    paths = {clip.id: folder / "clips" / f"{clip.id}.mp4" for clip in sets.all}
+    recipe = repr((sets.all, [bank.name for bank in banks])).encode()
+    home = folder / hashlib.sha256(recipe).hexdigest()[:12]
+    paths = {clip.id: home / "clips" / f"{clip.id}.mp4" for clip in sets.all}
     for clip in sets.all:
         if not paths[clip.id].exists():
             composer.write(clip, paths[clip.id])
-    return build_index(folder / "index", paths, banks)
+    return build_index(
+        home / "index", paths, banks, num_workers=num_workers, on_clip=on_clip
+    )
 
 
 def compare_methods(
@@ -227,110 +211,3 @@ def compare_methods(
         Outcome(method, protocol, number, seed, precisions)
         for (method, protocol, number), precisions in scores.items()
     ]
-
-
-def regret(outcomes: Sequence[Outcome]) -> float:
-    """Return the most that fusing ever cost.
-
-    Args:
-        outcomes: Of one or more seeds.
-
-    Returns:
-        The largest difference, in points of mean average precision averaged over
-        seeds, between the better of zero-shot and few-shot and their fusion.
-    """
-    table = mean_by_condition(outcomes)
-    losses = []
-    for (method, protocol, number), fused in table.items():
-        if method != "fused":
-            continue
-        zero = table["zero-shot", protocol, 0]
-        few = table.get(("few-shot", protocol, number), 0.0)
-        losses.append(100 * (max(zero, few) - fused))
-    return max(losses)
-
-
-def gain(outcomes: Sequence[Outcome], protocol: Protocol, num_examples: int) -> float:
-    """Return what fusing adds to the better single detector, in points.
-
-    Args:
-        outcomes: Of one or more seeds.
-        protocol: Where examples come from.
-        num_examples: How many of them, 1 or more.
-
-    Returns:
-        Points of mean average precision.
-    """
-    table = mean_by_condition(outcomes)
-    single = max(
-        table["zero-shot", protocol, 0], table["few-shot", protocol, num_examples]
-    )
-    return 100 * (table["fused", protocol, num_examples] - single)
-
-
-def mean_by_condition(
-    outcomes: Sequence[Outcome],
-) -> dict[tuple[str, Protocol, int], float]:
-    """Return the mean average precision by method, protocol and number of examples.
-
-    Args:
-        outcomes: Of one or more seeds.
-
-    Returns:
-        Means over the seeds, 0 to 1.
-    """
-    found: dict[tuple[str, Protocol, int], list[float]] = {}
-    for each in outcomes:
-        key = each.method, each.protocol, each.num_examples
-        found.setdefault(key, []).append(each.mean)
-    return {key: float(np.mean(values)) for key, values in found.items()}
-
-
-def bootstrap_gain(
-    outcomes: Sequence[Outcome],
-    protocol: Protocol,
-    num_examples: int,
-    *,
-    seed: int,
-    num_draws: int = 2000,
-) -> tuple[float, float]:
-    """Return a 95 % interval of the gain over the better single detector.
-
-    Events are drawn with replacement; which single detector is the better one is
-    decided once, on all events.
-
-    Args:
-        outcomes: Of one or more seeds.
-        protocol: Where examples come from.
-        num_examples: How many of them, 1 or more.
-        seed: Of the draws.
-        num_draws: How many.
-
-    Returns:
-        Lower and upper end, in points.
-    """
-    fused = _by_event(outcomes, "fused", protocol, num_examples)
-    singles = [
-        _by_event(outcomes, "zero-shot", protocol, 0),
-        _by_event(outcomes, "few-shot", protocol, num_examples),
-    ]
-    differences = 100 * (fused - max(singles, key=lambda each: each.mean()))
-    draws = np.random.default_rng(seed).integers(
-        len(differences), size=(num_draws, len(differences))
-    )
-    low, high = np.percentile(differences[draws].mean(1), [2.5, 97.5])
-    return float(low), float(high)
-
-
-def _by_event(
-    outcomes: Sequence[Outcome], method: str, protocol: Protocol, number: int
-) -> NDArray[np.float64]:
-    """Return the average precision of each event, averaged over seeds."""
-    chosen = [
-        each.average_precisions
-        for each in outcomes
-        if (each.method, each.protocol, each.num_examples) == (method, protocol, number)
-    ]
-    return np.array([[each[event] for event in sorted(each)] for each in chosen]).mean(
-        0
-    )

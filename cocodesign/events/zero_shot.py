@@ -94,22 +94,24 @@ class ZeroShotDetector:
             kit: The description.
             space: The concepts.
             background: What a clip is compared with.
-            num_concepts: How many of them may have a weight.
+            num_concepts: How many of them may have a weight; in a smaller space all
+                but the least relevant one.
 
         Returns:
             The detector.
 
         Raises:
-            ValueError: If ``num_concepts`` is not below the number of concepts.
+            ValueError: If ``num_concepts`` or the space allows no concept.
         """
-        if not 0 < num_concepts < len(space.concepts):
+        count = min(num_concepts, len(space.concepts) - 1)
+        if count < 1:
             raise ValueError(
-                f"num_concepts must lie between 1 and {len(space.concepts) - 1}, got "
-                f"{num_concepts}"
+                "needs a concept to weigh and another to compare it with, got "
+                f"num_concepts {num_concepts} of {len(space.concepts)}"
             )
         phrases = space.encoder.encode(kit.phrases).numpy()
         relevance = (space.vectors @ phrases.T).max(1)
-        return cls(_weights(relevance, num_concepts), background)
+        return cls(_weights(relevance, count), background)
 
     def score(self, clips: PooledClips) -> NDArray[np.float32]:
         """Score clips.
@@ -147,14 +149,19 @@ class ZeroShotDetector:
 
         Args:
             clips: The collection; no label is used.
-            num_clips: How many of the best to trust.
+            num_clips: How many of the best to trust, at most a quarter of what could
+                be decoded: in a handful of clips nothing is the rule.
             share: Of the weight that goes to what they show, 0 to 1.
 
         Returns:
-            A new detector.
+            A new detector; the same one if there are less than four clips to learn
+            from.
         """
         scores = self.score(clips)
-        best = np.argsort(-np.where(np.isnan(scores), -np.inf, scores))[:num_clips]
+        count = min(num_clips, int((~np.isnan(scores)).sum()) // 4)
+        if count < 1:
+            return self
+        best = np.argsort(-np.where(np.isnan(scores), -np.inf, scores))[:count]
         z = np.maximum(self.background.standardise(clips.peaks[best]), 0)
         shown = _weights(z.mean(0), int((self.concept_weights > 0).sum()))
         mixed = (1 - share) * self.concept_weights + share * shown

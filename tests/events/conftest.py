@@ -1,4 +1,4 @@
-"""Videos made on the spot, a bank that sees colours, and clips without videos."""
+"""Videos made on the spot, a bank and an encoder of colours, clips without videos."""
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -9,8 +9,11 @@ import pytest
 import torch
 
 from cocodesign.events.banks import BankOutput, Concept
+from cocodesign.events.concept_space import ConceptSpace
 from cocodesign.events.pooling import PooledClips
+from cocodesign.models import TextEncoder
 
+_LICENCE = "  1 This software and database is being provided to you.  \n"
 COLOURS = {"red": 0, "green": 1, "blue": 2}
 
 
@@ -29,6 +32,66 @@ class ColourBank:
         height, width = frame.shape[:2]
         pixel = frame[height // 2, width // 2].float() / 255
         return BankOutput(pixel, torch.cat([pixel, torch.ones(1)]))
+
+
+class ColourEncoder(TextEncoder):
+    """Knows what colours are in a text, and nothing else; needs no weights."""
+
+    def __init__(self) -> None:
+        self.num_texts = 0
+
+    def encode(self, texts: Sequence[str]) -> torch.Tensor:
+        self.num_texts += len(texts)
+        vectors = torch.zeros(len(texts), 384)
+        for row, text in enumerate(texts):
+            for name, axis in COLOURS.items():
+                vectors[row, axis] = float(name in text)
+            vectors[row, 3] = 0.1  # no vector is zero
+        return vectors / vectors.norm(dim=1, keepdim=True)
+
+
+@pytest.fixture
+def encoder() -> ColourEncoder:
+    return ColourEncoder()
+
+
+@pytest.fixture
+def colour_space(encoder: ColourEncoder) -> ConceptSpace:
+    """Return the space of the three colours."""
+    names = encoder.encode(list(COLOURS)).numpy()
+    return ConceptSpace(tuple(Concept(name) for name in COLOURS), names, names, encoder)
+
+
+@pytest.fixture
+def wordnet_folder(tmp_path: Path) -> Path:
+    """Animal, dog (two words) and a second sense of dog; the verb run."""
+    rows = [
+        ("animal", "03 n 01 animal 0 000 | a living thing"),
+        ("dog", "05 n 02 dog 0 domestic_dog 0 001 @ {animal} n 0000 | a pet; \"bark\""),
+        ("frank", "13 n 01 dog 1 001 ~ {animal} n 0000 | a sausage"),
+    ]  # fmt: skip
+    data, places = _LICENCE, {}
+    for name, row in rows:
+        places[name] = f"{len(data.encode()):08}"
+        data += f"{places[name]} {row.format(**places)}  \n"
+    index = "".join(
+        [
+            _LICENCE,
+            f"animal n 1 0 1 1 {places['animal']}  \n",
+            f"dog n 2 1 @ 2 1 {places['dog']} {places['frank']}  \n",
+            f"domestic_dog n 1 1 @ 1 0 {places['dog']}  \n",
+        ]
+    )
+    verb = _LICENCE + f"{len(_LICENCE):08} 38 v 01 run 0 000 00 | move fast  \n"
+    folder = tmp_path / "wordnet"
+    folder.mkdir()
+    (folder / "data.noun").write_text(data)
+    (folder / "index.noun").write_text(index)
+    (folder / "noun.exc").write_text("canines dog\noxen ox\n")
+    (folder / "data.verb").write_text(verb)
+    (folder / "index.verb").write_text(f"{_LICENCE}run v 1 0 1 1 {len(_LICENCE):08}\n")
+    (folder / "verb.exc").write_text("ran run\n")
+    return folder
 
 
 @pytest.fixture

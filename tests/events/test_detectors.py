@@ -52,6 +52,18 @@ def test_feedback_finds_concepts_that_no_phrase_named(background, test_clips):
     assert refined.concept_weights.sum() == pytest.approx(1, abs=1e-4)
 
 
+def test_feedback_needs_decoded_clips_and_more_than_a_few(background, test_clips):
+    detector = zero_shot_detector(background)
+    nothing = test_clips.take(np.arange(6))
+    unknown = PooledClips(
+        nothing.ids, nothing.peaks * np.nan, nothing.means, nothing.features
+    )
+    assert detector.refine(unknown) is detector
+    few = join_clips([unknown, test_clips.take(np.array([0, 1, 20, 21]))])
+    refined = detector.refine(few)
+    assert refined.concept_weights.sum() == pytest.approx(1, abs=1e-4)
+
+
 def test_a_clip_without_frames_has_no_score(background, test_clips):
     nothing = PooledClips(
         ("x",), *(np.full_like(each[:1], np.nan) for each in
@@ -115,7 +127,7 @@ def test_without_examples_fusing_changes_no_rank(
 ):
     zero_shot = zero_shot_detector(background)
     fused = FusedDetector.train(zero_shot, make_clips(0), negatives, test_clips)
-    assert (fused.few_shot, fused.weight) == (None, 0)
+    assert (fused.few_shot, fused.adapted) == (None, None)
     alone = zero_shot.score(test_clips)
     np.testing.assert_array_equal(
         np.argsort(alone, kind="stable"),
@@ -123,17 +135,64 @@ def test_without_examples_fusing_changes_no_rank(
     )
 
 
-def test_more_examples_have_more_of_a_say(
-    make_clips, negatives, background, test_clips
+@pytest.mark.parametrize("number", [1, 10])
+def test_examples_that_do_not_transfer_cost_little(
+    number, make_clips, negatives, background, test_clips
 ):
     zero_shot = zero_shot_detector(background)
-    weights = [
+    elsewhere = make_clips(number, raised=[20, 21], num_raised=number, seed=12)
+    fused = FusedDetector.train(zero_shot, elsewhere, negatives, test_clips)
+    few = FewShotDetector.train(elsewhere, negatives, background)
+    alone = average_precision(zero_shot.score(test_clips), LABELS)
+    assert average_precision(few.score(test_clips), LABELS) < alone / 2
+    assert average_precision(fused.score(test_clips), LABELS) > alone - 0.02
+
+
+def test_scores_of_examples_are_not_those_that_they_taught(
+    make_clips, negatives, background, test_clips
+):
+    positives = make_clips(3, raised=RAISED, num_raised=3, shift=3, seed=11)
+    fused = FusedDetector.train(
+        zero_shot_detector(background), positives, negatives, test_clips
+    )
+    assert fused.example_scores.shape == (3,)
+    assert (fused.example_scores < fused.score(positives)).all()
+    assert fused.background_scores.shape == (60,)
+    assert fused.example_scores.min() > fused.background_scores.max()
+
+
+def test_a_large_collection_is_sampled(make_clips, negatives, background):
+    large = make_clips(5000, raised=RAISED, num_raised=8, shift=3, seed=2)
+    positives = make_clips(2, raised=RAISED, num_raised=2, shift=3, seed=11)
+    fused = FusedDetector.train(
+        zero_shot_detector(background), positives, negatives, large
+    )
+    labels = np.repeat([1, 0], [8, 4992])
+    assert average_precision(fused.score(large), labels) > 0.95
+    assert fused.few_shot is not None
+    assert len(fused.few_shot.negative_scores) == 60 + 1000
+
+
+def test_a_clip_without_frames_is_in_the_collection_and_scored_as_unknown(
+    make_clips, negatives, background, test_clips
+):
+    nothing = test_clips.take(np.array([0]))
+    nothing = PooledClips(
+        ("x",), nothing.peaks * np.nan, nothing.means, nothing.features
+    )
+    collection = join_clips([nothing, test_clips])
+    positives = make_clips(2, raised=RAISED, num_raised=2, shift=3, seed=11)
+    fused = FusedDetector.train(
+        zero_shot_detector(background), positives, negatives, collection
+    )
+    assert np.isnan(fused.score(collection)).tolist() == [True] + [False] * 98
+    with pytest.raises(ValueError, match="got 1"):
         FusedDetector.train(
-            zero_shot, make_clips(number, seed=9), negatives, test_clips
-        ).weight
-        for number in (1, 4)
-    ]
-    assert weights[1] == pytest.approx(2 * weights[0])
+            zero_shot_detector(background),
+            positives,
+            negatives,
+            collection.take(np.array([0, 1])),
+        )
 
 
 def test_the_reference_adds_normalised_scores():

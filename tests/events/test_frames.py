@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from cocodesign.errors import VideoError
-from cocodesign.events.frames import sample_frames
+from cocodesign.events.frames import frame_at, sample_frames
 
 pytest.importorskip("av")
 
@@ -62,3 +62,18 @@ def test_a_file_that_was_cut_off_gives_an_error_or_fewer_frames(write_video):
 def test_refuses_an_interval_that_is_not_positive(tmp_path):
     with pytest.raises(ValueError, match="got 0"):
         next(sample_frames(tmp_path / "x.mp4", interval_s=0))
+
+
+@pytest.mark.parametrize(("time_s", "colour"), [(0, 0), (3, 1), (3.9, 1), (99, 2)])
+def test_the_frame_at_a_time_is_the_one_that_is_shown(time_s, colour, write_video):
+    video = write_video("a.mp4", ["red"] * 3 + ["green"] * 2 + ["blue"] * 3)
+    frame = frame_at(video, time_s)
+    assert frame.time_s <= time_s
+    assert frame.pixels[24, 32].argmax() == colour
+
+
+def test_no_frame_before_the_beginning_or_in_no_video(tmp_path):
+    with pytest.raises(ValueError, match="not be negative, got -1"):
+        frame_at(tmp_path / "a.mp4", -1.0)
+    with pytest.raises(VideoError, match="at 2 s"):
+        frame_at(tmp_path / "a.mp4", 2.0)

@@ -42,6 +42,35 @@ def test_a_second_call_adds_only_what_is_missing(videos, bank, tmp_path):
     assert index.scores(index.clips[1]).argmax(1).tolist() == [1]
 
 
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_many_frames_at_a_time_keep_their_order(
+    num_workers, write_video, bank, tmp_path
+):
+    colours = [["red", "green", "blue"][n * n % 3] for n in range(30)]
+    video = write_video("long.mp4", colours)
+    index = build_index(
+        tmp_path / "index", {"a": video}, [bank], interval_s=1, num_workers=num_workers
+    )
+    (clip,) = index.clips
+    assert clip.times_s == tuple(range(30))
+    seen = index.scores(clip).argmax(1)
+    assert [["red", "green", "blue"][each] for each in seen] == colours
+
+
+def test_frames_before_the_damage_stay(write_video, bank, tmp_path):
+    video = write_video("cut.mkv", ["red", "blue"] * 20)
+    video.write_bytes(video.read_bytes()[: video.stat().st_size * 2 // 3])
+    index = build_index(tmp_path / "index", {"a": video}, [bank], interval_s=1)
+    (clip,) = index.clips
+    assert 0 < len(clip.times_s) < 40
+    assert index.scores(clip)[:2].argmax(1).tolist() == [0, 2]
+
+
+def test_needs_a_worker(videos, bank, tmp_path):
+    with pytest.raises(ValueError, match="at least 1, got 0"):
+        build_index(tmp_path / "index", videos, [bank], num_workers=0)
+
+
 def test_rows_that_a_killed_run_left_are_cut_off(videos, bank, tmp_path):
     folder = tmp_path / "index"
     build_index(folder, {"a": videos["a"]}, [bank])

@@ -6,37 +6,10 @@ from cocodesign.data.fetching import cached_dataset
 from cocodesign.errors import DataFormatError, DataUnavailableError
 from cocodesign.events.wordnet import WordNet
 
-LICENCE = "  1 This software and database is being provided to you.  \n"
-
 
 @pytest.fixture
-def folder(tmp_path):
-    """Animal, dog (two words) and a second sense of dog; the verb run."""
-    rows = [
-        ("animal", "03 n 01 animal 0 000 | a living thing"),
-        ("dog", "05 n 02 dog 0 domestic_dog 0 001 @ {animal} n 0000 | a pet; \"bark\""),
-        ("frank", "13 n 01 dog 1 001 ~ {animal} n 0000 | a sausage"),
-    ]  # fmt: skip
-    data, places = LICENCE, {}
-    for name, row in rows:
-        places[name] = f"{len(data.encode()):08}"
-        data += f"{places[name]} {row.format(**places)}  \n"
-    index = "".join(
-        [
-            LICENCE,
-            f"animal n 1 0 1 1 {places['animal']}  \n",
-            f"dog n 2 1 @ 2 1 {places['dog']} {places['frank']}  \n",
-            f"domestic_dog n 1 1 @ 1 0 {places['dog']}  \n",
-        ]
-    )
-    verb = LICENCE + f"{len(LICENCE):08} 38 v 01 run 0 000 00 | move fast  \n"
-    (tmp_path / "data.noun").write_text(data)
-    (tmp_path / "index.noun").write_text(index)
-    (tmp_path / "noun.exc").write_text("canines dog\noxen ox\n")
-    (tmp_path / "data.verb").write_text(verb)
-    (tmp_path / "index.verb").write_text(f"{LICENCE}run v 1 0 1 1 {len(LICENCE):08}\n")
-    (tmp_path / "verb.exc").write_text("ran run\n")
-    return tmp_path
+def folder(wordnet_folder):
+    return wordnet_folder
 
 
 @pytest.fixture
