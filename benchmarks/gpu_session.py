@@ -53,7 +53,7 @@ SECTIONS = (
         "microbatch",
         ("-m", "benchmarks.microbatch_gpu"),
         ("--quick",),
-        90,
+        80,
         prints_json=True,
     ),
     Section(
@@ -82,6 +82,13 @@ SECTIONS = (
         ("-m", "benchmarks.skeleton_gpu"),
         ("--quick",),
         20,
+        prints_json=True,
+    ),
+    Section(
+        "video",
+        ("-m", "benchmarks.video_gpu"),
+        ("--quick",),
+        45,
         prints_json=True,
     ),
 )

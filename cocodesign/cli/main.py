@@ -20,6 +20,7 @@ from cocodesign.cli.run import run
 from cocodesign.cli.runs import runs
 from cocodesign.cli.sweep import sweep
 from cocodesign.cli.verdict import verdict
+from cocodesign.cli.watch import watch
 from cocodesign.errors import CocodesignError
 
 app = typer.Typer(
@@ -41,6 +42,7 @@ for command in (
     plan,
     compress,
     decompress,
+    watch,
     doctor,
 ):
     app.command()(command)
