@@ -44,7 +44,7 @@ class VideoPanel(widgets.VBox):
             description="threshold",
             tooltip="Scores above it would be alarms; it begins at the conformal one",
         )
-        self.picture = widgets.Image(format="jpeg", width="560")
+        self.picture = widgets.Image(format="jpeg", width="460")
         self.status = widgets.HTML()
         self.reasons = widgets.HTML()
         self.timeline = LiveFigure(_timeline())
@@ -135,5 +135,5 @@ def _timeline() -> go.Figure:
     figure.update_xaxes(title_text="time in the video, s")
     figure.update_yaxes(title_text="anomaly score")
     styled(figure, title="What is strange, and when")
-    figure.update_layout(width=620, height=380)
+    figure.update_layout(width=440, height=380)
     return figure
