@@ -1,5 +1,6 @@
 """Every notebook at its defaults, through the real runner."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -18,8 +19,10 @@ LIMIT_S = 180.0  # thrice what the profile promises, for a machine that is busy
 @pytest.mark.notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_runs_at_its_defaults_and_writes_a_record(path: Path, tmp_path: Path) -> None:
+    facts = json.loads(path.read_text(encoding="utf-8"))["metadata"]["cocodesign"]
     try:
-        fetch_dataset("fashion_mnist")
+        for name in facts["datasets"]:
+            fetch_dataset(name)
     except DataUnavailableError as error:
         pytest.skip(f"no source of the data is in reach: {error}")
     record = run_notebook(path, run_dir=tmp_path, total_timeout_s=LIMIT_S)
