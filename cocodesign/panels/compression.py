@@ -202,8 +202,12 @@ def _empty_figure() -> go.Figure:
     figure.update_layout(
         showlegend=False, height=360, width=None, autosize=True, margin={"b": 50}
     )
-    figure.update_xaxes(title_text="compression ratio", type="log", row=1, col=1)
-    figure.update_yaxes(title_text="accuracy", tickformat=".0%", row=1, col=1)
-    figure.update_xaxes(title_text="bytes", row=1, col=2)
+    figure.update_xaxes(
+        title_text="compression ratio", type="log", range=[0, 3], row=1, col=1
+    )
+    figure.update_yaxes(
+        title_text="accuracy", tickformat=".0%", range=[0, 1.02], row=1, col=1
+    )
+    figure.update_xaxes(title_text="bytes", rangemode="tozero", row=1, col=2)
     figure.update_yaxes(autorange="reversed", row=1, col=2)
     return figure

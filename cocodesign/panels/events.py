@@ -207,7 +207,7 @@ class _Card:
         self._hit: Hit | None = None
         self.picture = widgets.Image(format="jpeg", width=_THUMBNAIL_PX)
         self.text = widgets.HTML()
-        self.yes = _button("shows it", "check", "Take this clip as an example")
+        self.yes = _button("it is", "check", "Take this clip as an example")
         self.no = _button("not it", "times", "Say that this clip does not show it")
         self.why = _button("why?", "clock", "Show the moments that its place rests on")
         self.yes.on_click(partial(self._mark, shows=True))
@@ -246,7 +246,7 @@ def _button(description: str, icon: str, tooltip: str) -> widgets.Button:
         description=description,
         icon=icon,
         tooltip=tooltip,
-        layout=widgets.Layout(width="68px", padding="0"),
+        layout=widgets.Layout(width="72px", padding="0"),
     )
 
 
@@ -290,7 +290,7 @@ def _curve_figure() -> go.Figure:
     figure = go.Figure(
         go.Scatter(mode="lines+markers", line={"color": colour_of("fused", 0)})
     )
-    figure.update_xaxes(title_text="clicks", dtick=1)
+    figure.update_xaxes(title_text="clicks", dtick=1, rangemode="tozero")
     figure.update_yaxes(title_text="average precision", range=[0, 1.02])
     styled(figure, title="Average precision of the clips that are not marked")
     return figure.update_layout(width=900, height=300)

@@ -192,7 +192,7 @@ def _empty_figure(arms: tuple[str, ...]) -> go.Figure:
     figure.update_xaxes(
         title_text="probability", range=[0, 1], tickformat=".0%", row=1, col=4
     )
-    figure.update_yaxes(side="right", row=1, col=4)
+    figure.update_yaxes(side="right", automargin=True, row=1, col=4)
     styled(figure, title="A picture under attack")
-    figure.update_layout(width=980, height=430, hovermode="closest", margin={"r": 110})
+    figure.update_layout(width=980, height=430, hovermode="closest", margin={"r": 130})
     return figure

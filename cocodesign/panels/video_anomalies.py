@@ -135,5 +135,6 @@ def _timeline() -> go.Figure:
     figure.update_xaxes(title_text="time in the video, s")
     figure.update_yaxes(title_text="anomaly score")
     styled(figure, title="What is strange, and when")
-    figure.update_layout(width=440, height=380)
+    legend = {"orientation": "h", "y": -0.25, "yanchor": "top", "x": 0}
+    figure.update_layout(width=440, height=400, legend=legend)
     return figure
