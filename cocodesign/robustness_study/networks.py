@@ -21,6 +21,7 @@ class StridedNet(nn.Module):
         num_hidden: Width of the first linear layer.
 
     Example:
+        >>> import torch
         >>> net = StridedNet((1, 28, 28), 10, channels=4, num_hidden=16)
         >>> tuple(net(torch.rand(2, 1, 28, 28)).shape)
         (2, 10)
