@@ -31,6 +31,7 @@ def test_the_product_is_that_of_the_means_and_lies_in_its_interval(
     assert product.high <= math.prod(max(v) for v in ratios) * slack
 
 
+@pytest.mark.slow
 def test_the_interval_covers_a_known_product_about_as_often_as_it_says() -> None:
     draw = random.Random(1)
     hits = 0
