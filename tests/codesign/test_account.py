@@ -15,6 +15,7 @@ def factor(name: str, *values: float, **changes: object) -> Factor:
     return Factor(name, values=values, **{**facts, **changes})  # pyright: ignore
 
 
+@pytest.mark.slow
 @settings(max_examples=30)
 @given(st.lists(RATIOS, min_size=1, max_size=5))
 def test_the_product_is_that_of_the_means_and_lies_in_its_interval(

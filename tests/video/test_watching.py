@@ -16,6 +16,8 @@ from cocodesign.video.watching import WatchedFrame
 from cocodesign.video.web import WebView
 from tests.video.conftest import BrightnessDetector, picture, write_video
 
+pytestmark = pytest.mark.slow
+
 
 def walk(step: int) -> list[tuple[float, float]]:
     """Two people to and fro, at 40 and 50 pixels a second."""
