@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional
 from torchvision.models import resnet18, resnet50
 
-from benchmarks.measurement import Timings, parse_arguments, report
+from benchmarks.measurement import Timings, parse_arguments, report, wait_for
 from cocodesign.collectives.comparison import Comparison
 from cocodesign.collectives.launching import launch_ranks
 from cocodesign.collectives.topology import modern
@@ -130,18 +130,13 @@ def time_calls(call: Callable[[], object], device: torch.device) -> float:
     """Return the median seconds of a call, the device's work included."""
     seconds: list[float] = []
     for number in range(_ROUNDS + 2):
-        _wait_for(device)
+        wait_for(device)
         start = time.perf_counter()
         call()
-        _wait_for(device)
+        wait_for(device)
         if number >= 2:  # the first ones choose algorithms and allocate
             seconds.append(time.perf_counter() - start)
     return Timings(tuple(seconds)).median_s
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

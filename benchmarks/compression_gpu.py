@@ -27,7 +27,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.measurement import parse_arguments, report
+from benchmarks.measurement import parse_arguments, report, wait_for
 from cocodesign.compression import (
     Pruner,
     encode_model,
@@ -173,17 +173,12 @@ def _interleaved_us(
 
 
 def _seconds(work: Callable[[], object], device: torch.device, *, passes: int) -> float:
-    _wait_for(device)
+    wait_for(device)
     started = time.perf_counter()
     for _ in range(passes):
         work()
-    _wait_for(device)
+    wait_for(device)
     return time.perf_counter() - started
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

@@ -12,14 +12,11 @@ reported as missing.
 ``--quick`` takes small numbers, also on a CPU. The last line is one JSON object.
 """
 
-import statistics
-import time
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from benchmarks.measurement import parse_arguments, report
+from benchmarks.measurement import median_s, parse_arguments, report
 from cocodesign.data.fetching import cached_dataset
 from cocodesign.devices import choose_device
 from cocodesign.errors import DataUnavailableError
@@ -66,7 +63,7 @@ def measure_concepts(device: torch.device, *, quick: bool) -> dict[str, float]:
         network.to(device)
         there = frames.to(device)
         difference = (network(there[:4])[0].softmax(1).cpu() - expected).abs().max()
-        seconds = _median_s(lambda: network(there), device)
+        seconds = median_s(lambda: network(there), device)
     return {
         "lite0_score_difference": difference.item(),
         "lite0_frames_per_s": round(len(frames) / seconds, 1),
@@ -87,7 +84,7 @@ def measure_texts(device: torch.device, *, quick: bool) -> dict[str, float]:
     texts = _TEXTS * (2 if quick else 200)
     encoder = TextEncoder(folder, device=device)
     difference = encoder.encode(_TEXTS) - TextEncoder(folder).encode(_TEXTS)
-    seconds = _median_s(lambda: encoder.encode(texts), device)
+    seconds = median_s(lambda: encoder.encode(texts), device)
     return {
         "text_difference": difference.abs().max().item(),
         "texts_per_s": round(len(texts) / seconds, 1),
@@ -117,25 +114,8 @@ def measure_search(device: torch.device, *, quick: bool) -> dict[str, float]:
 
     return {
         "num_searched_clips": num_clips,
-        "search_ms": round(1000 * _median_s(search, device), 3),
+        "search_ms": round(1000 * median_s(search, device), 3),
     }
-
-
-def _median_s(work: Callable[[], object], device: torch.device) -> float:
-    """Time some work when the device has done it, after a warm-up."""
-    seconds = []
-    for _ in range(6):
-        _wait_for(device)
-        started = time.perf_counter()
-        work()
-        _wait_for(device)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[1:])
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

@@ -3,10 +3,13 @@
 import argparse
 import json
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from cocodesign.files import write_atomically
 from cocodesign.provenance import collect_provenance
@@ -82,6 +85,39 @@ def time_interleaved(
             if number >= warm_up_rounds:
                 seconds[name].append(elapsed_s)
     return {name: Timings(tuple(values)) for name, values in seconds.items()}
+
+
+def median_s(
+    work: Callable[[], object], device: torch.device, *, rounds: int = 5
+) -> float:
+    """Time some work when the device has done it, after a warm-up.
+
+    Args:
+        work: Done once a round.
+        device: Whose work is waited for.
+        rounds: Rounds that count.
+
+    Returns:
+        The median seconds of a round.
+    """
+    seconds: list[float] = []
+    for _ in range(1 + rounds):
+        wait_for(device)
+        started = time.perf_counter()
+        work()
+        wait_for(device)
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds[1:])
+
+
+def wait_for(device: torch.device) -> None:
+    """Wait until a device has done all that it was given; a CPU has.
+
+    Args:
+        device: Any.
+    """
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def report(results: Mapping[str, Any], *, json_path: Path | None = None) -> None:

@@ -9,13 +9,9 @@ Clips of chance, so that no data is needed: NTU's 25 joints, two persons, 60 cla
 ``--quick`` takes small batches, also on a CPU. The last line is one JSON object.
 """
 
-import statistics
-import time
-from collections.abc import Callable
-
 import torch
 
-from benchmarks.measurement import parse_arguments, report
+from benchmarks.measurement import median_s, parse_arguments, report
 from cocodesign.devices import choose_device
 from cocodesign.seeding import random_stream, seeded_globally
 from cocodesign.skeleton import FineToCoarse, load_layout
@@ -44,11 +40,11 @@ def main() -> None:
     fused = network.fused().to(device)
     with torch.inference_mode():
         difference = (fused(there[:batch]).cpu() - expected).abs().max().item()
-        all_s = _median_s(lambda: fused(there), device)
-        one_s = _median_s(lambda: fused(there[:1]), device)
+        all_s = median_s(lambda: fused(there), device)
+        one_s = median_s(lambda: fused(there[:1]), device)
     network.to(device)
     recipe = Recipe(num_epochs=1, mini_batch_size=batch)
-    training_s = _median_s(
+    training_s = median_s(
         lambda: fit(network, there, labels.to(device), layout, recipe, seed=0), device
     )
     results = {
@@ -60,23 +56,6 @@ def main() -> None:
         "training_clips_per_s": round(num_clips / training_s),
     }
     report(results, json_path=arguments.json)
-
-
-def _median_s(work: Callable[[], object], device: torch.device) -> float:
-    """Time some work when the device has done it, after a warm-up."""
-    seconds = []
-    for _ in range(6):
-        _wait_for(device)
-        started = time.perf_counter()
-        work()
-        _wait_for(device)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[1:])
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

@@ -7,12 +7,9 @@
 ``--quick`` takes small batches, also on a CPU. The last line is one JSON object.
 """
 
-import statistics
-import time
-
 import torch
 
-from benchmarks.measurement import parse_arguments, report
+from benchmarks.measurement import median_s, parse_arguments, report
 from cocodesign.data import fetch_dataset
 from cocodesign.devices import choose_device
 from cocodesign.models import GraphModel
@@ -39,8 +36,8 @@ def main() -> None:
             (one.cpu() - other).abs().max().item()
             for one, other in zip(found[:3], expected[:3], strict=True)
         )
-        one_s = _median_s(network, there[:1], device, rounds)
-        all_s = _median_s(network, there, device, rounds)
+        one_s = median_s(lambda: network(there[:1]), device, rounds=rounds)
+        all_s = median_s(lambda: network(there), device, rounds=rounds)
     results = {
         "device": str(device),
         "quick": arguments.quick,
@@ -49,24 +46,6 @@ def main() -> None:
         "latency_ms": round(1000 * one_s, 2),
     }
     report(results, json_path=arguments.json)
-
-
-def _median_s(
-    network: torch.nn.Module, frames: torch.Tensor, device: torch.device, rounds: int
-) -> float:
-    seconds = []
-    for _ in range(rounds + 1):
-        _wait_for(device)
-        started = time.perf_counter()
-        network(frames)
-        _wait_for(device)
-        seconds.append(time.perf_counter() - started)
-    return statistics.median(seconds[1:])
-
-
-def _wait_for(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 if __name__ == "__main__":

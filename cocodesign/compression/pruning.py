@@ -173,6 +173,7 @@ class Pruner:
         by_gradient: Rank by ``√F w²`` with ``F`` from the gradients seen on the way;
             else by magnitude.
         splicing: Whether pruned weights go on learning during the ramp.
+        masks: Which weights are kept, if that is known already: there is no ramp then.
 
     Raises:
         ValueError: If a density or a number of steps is out of range.
@@ -193,6 +194,7 @@ class Pruner:
         start_density: float = 1.0,
         by_gradient: bool = True,
         splicing: bool = False,
+        masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._parameters = prunable_parameters(model)
         self._ramp = Ramp(density, num_steps, interval, start_density)
@@ -203,13 +205,14 @@ class Pruner:
             for name, each in self._parameters.items()
         }
         self._num_steps = 0
-        self.masks: dict[str, Tensor] = {}
+        self._is_given = masks is not None
+        self.masks: dict[str, Tensor] = dict(masks or {})
         self.densities: dict[str, float] = dict.fromkeys(self._parameters, 1.0)
 
     @property
     def is_finished(self) -> bool:
         """Whether the ramp is over and the masks stay."""
-        return self._num_steps >= self._ramp.num_steps
+        return self._is_given or self._num_steps >= self._ramp.num_steps
 
     @property
     def density(self) -> float:
@@ -226,7 +229,7 @@ class Pruner:
             self.sensitivity.observe()
         due = self._num_steps % self._ramp.interval == 0
         last = self._num_steps == self._ramp.num_steps
-        if (due and self._num_steps < self._ramp.num_steps) or last:
+        if ((due and not self.is_finished) or last) and not self._is_given:
             self.masks = choose_masks(
                 self._parameters,
                 self._ramp.density_at(self._num_steps),
@@ -250,9 +253,7 @@ class Pruner:
         So each layer's saliencies are divided by their sum, and multiplied by the
         fourth root of their number: nearly "every layer minds the same relative error",
         with large layers held back a little less. ``F`` itself comes from few
-        mini-batches, and its root ranks better. With both, 15 % of the weights of a
-        briefly trained AlexNet left a loss of 1.20, and with ``F`` and the square root
-        of the number 1.44; the dense one had 0.89.
+        mini-batches, and its root is less noisy.
 
         Returns:
             ``n^¼ √F / Σ √F w²`` by parameter, with 1 for ``F`` if no gradients are

@@ -1,14 +1,14 @@
 """Training under attack: a network, its pruning scores, its few values."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from cocodesign.compression.centroids import CentroidTrainer
-from cocodesign.compression.pruning import choose_masks
+from cocodesign.compression.pruning import Pruner, choose_masks
 from cocodesign.compression.sensitivity import prunable_parameters
 from cocodesign.robustness.defences import Defence
 
@@ -153,7 +153,8 @@ def learn_masks(
         ValueError: If the density is out of range.
     """
     parameters = prunable_parameters(model)
-    kept = choose_masks(parameters, density, layer_importance(parameters))
+    by_size = Pruner(model, density, num_steps=1, by_gradient=False)
+    kept = choose_masks(parameters, density, by_size.importance())
     owners = {
         name: (model.get_submodule(name.rpartition(".")[0]), name.rpartition(".")[2])
         for name in parameters
@@ -180,24 +181,6 @@ def learn_masks(
     for parameter in model.parameters():
         parameter.requires_grad = True
     return masks
-
-
-@torch.no_grad()
-def layer_importance(parameters: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return ``√n / Σ w²`` for every weight: large layers lose more than small ones.
-
-    Args:
-        parameters: By name.
-
-    Returns:
-        One constant tensor per parameter.
-    """
-    return {
-        name: torch.full_like(
-            each, each.numel() ** 0.5 / float(each.square().sum().clamp(min=1e-12))
-        )
-        for name, each in parameters.items()
-    }
 
 
 def _rate(step: int, num_steps: int) -> float:

@@ -152,8 +152,9 @@ def _compress(
     num_tuning = round(_TUNING_SHARE * plan.num_more_steps)
     left = plan.num_more_steps - num_tuning
     learning_rate = plan.learning_rate
+    masks = None
     if plan.learns_scores:
-        learn_masks(
+        masks = learn_masks(
             network,
             batches,
             defence,
@@ -166,9 +167,9 @@ def _compress(
     pruner = Pruner(
         network,
         plan.density,
-        # Learned masks are zeros already, and zeros are what is pruned first.
-        num_steps=1 if plan.learns_scores else max(1, left // 2),
+        num_steps=max(1, left // 2),
         interval=max(1, left // 30),
+        masks=masks,
     )
     train(
         network,

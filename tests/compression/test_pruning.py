@@ -141,3 +141,15 @@ def test_tells_the_density_of_every_layer() -> None:
     train(model, pruner, 10)
     for name, share in pruner.densities.items():
         assert share == pytest.approx(pruner.masks[name].float().mean().item())
+
+
+def test_given_masks_stay_whatever_training_does():
+    model = nn.Linear(4, 2, bias=False)
+    masks = prune(model, 0.5)
+    pruner = Pruner(model, 0.5, num_steps=1, by_gradient=False, masks=masks)
+    for _ in range(3):
+        with torch.no_grad():
+            model.weight.copy_(torch.where(masks["weight"], 0.1, 9.0))
+        pruner.step()
+        assert torch.equal(model.weight != 0, masks["weight"])
+    assert pruner.is_finished

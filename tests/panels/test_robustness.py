@@ -1,28 +1,17 @@
 import pytest
-import torch
 from torch import nn
 
 from cocodesign.panels.robustness import RobustnessPanel
 from cocodesign.robustness_study.arms import Arm
 from cocodesign.robustness_study.experiment import Outcome
-from cocodesign.robustness_study.networks import StridedNet
-from cocodesign.seeding import seeded_globally
-from tests.robustness.stripes import stripes
+from tests.robustness.stripes import stripes, trained_network
 
 CLASSES = ("one", "three", "five", "seven")
 
 
 @pytest.fixture(scope="module")
 def network() -> nn.Module:
-    images, labels = stripes(256, seed=0)
-    with seeded_globally(0, "weights"):
-        network = StridedNet((1, 8, 8), 4, channels=4, num_hidden=16)
-    optimizer = torch.optim.Adam(network.parameters(), 1e-2)
-    for _ in range(60):
-        optimizer.zero_grad()
-        nn.functional.cross_entropy(network(images), labels).backward()
-        optimizer.step()
-    return network.eval()
+    return trained_network()
 
 
 @pytest.fixture
