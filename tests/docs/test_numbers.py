@@ -1,5 +1,6 @@
 """Numbers that pages quote are those of the committed records."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,36 @@ def test_a_page_quotes_the_record_as_it_is(
     text = " ".join(PAGES[page].read_text(encoding="utf-8").split())
     assert expected in text.replace("-", "−")
     assert f"{record}.json" in text
+
+
+# How `docs/kfac.md` says what the committed benchmark measured.
+BENCHMARKED = {
+    "steps_ratio_vs_first_order/12000/median": "98 (AdamW) | {:.2f} |",
+    "steps_ratio_vs_first_order/6000/median": "102 (AdamW) | {:.2f} |",
+    "steps_ratio_vs_first_order/1500/median": "at most {:.2f} |",
+    "races/12000/K-FAC/steps/median": "| 12,000, all there is | {:.0f} |",
+    "races/6000/K-FAC/steps/median": "| 6,000 | {:.0f} |",
+    "races/1500/K-FAC/steps/median": "| 1,500 | {:.0f} |",
+    "races/12000/AdamW/steps/median": "| {:.0f} (AdamW) | 0.24",
+    "races/6000/AdamW/steps/median": "| {:.0f} (AdamW) | 0.33",
+    "races/12000/Muon/steps/median": "Muon needed {:.0f} steps",
+    "races/12000/SOAP/steps/median": "SOAP {:.0f}, of which",
+    "wall_ratio_vs_first_order/median": "At full batch it took {:.2f} times",
+    "steps_ratio_vs_best_peer/median": "K-FAC's are {:.2f} times",
+    "step_time_ratio_vs_sgd/12000/ratio": "takes {:.2f} times as long as SGD's at full",
+    "step_time_ratio_vs_sgd/6000/ratio": "{:.2f} at 6,000 and",
+    "step_time_ratio_vs_sgd/1500/ratio": "and {:.2f} at 1,500;",
+    "step_time_ratio_vs_peer/ASDL/ratio": "{:.2f} times ASDL's step",
+    "step_time_ratio_vs_peer/SINGD/ratio": "{:.2f} times SINGD's",
+    "step_time_ratio_vs_peer/kfac-pytorch/ratio": "{:.2f} times kfac-pytorch's",
+}
+
+
+@pytest.mark.parametrize("where", BENCHMARKED)
+def test_the_guide_quotes_the_benchmark_as_it_is(where: str) -> None:
+    path = RECORDS.parents[1] / "benchmarks/results/cpu-2-cores/kfac.json"
+    found = json.loads(path.read_text(encoding="utf-8"))
+    for key in where.split("/"):
+        found = found[key]
+    text = " ".join(PAGES["docs/kfac.md"].read_text(encoding="utf-8").split())
+    assert BENCHMARKED[where].format(found) in text
