@@ -10,10 +10,10 @@ from cocodesign.results import RunRecord
 
 NOTEBOOK = "90_codesign_pipeline"
 _SHOWN = {
-    "K-FAC: steps": "kfac_steps_ratio",
-    "K-FAC: seconds": "kfac_seconds_ratio",
-    "plan: seconds": "plan_seconds_ratio",
-    "compression: bytes": "compression_ratio",
+    "K-FAC:<br>steps": "kfac_steps_ratio",
+    "K-FAC:<br>seconds": "kfac_seconds_ratio",
+    "plan:<br>seconds": "plan_seconds_ratio",
+    "compression:<br>bytes": "compression_ratio",
 }
 _EVIDENCE = ("measured", "simulated")
 
@@ -47,10 +47,10 @@ def draw(records: Mapping[str, RunRecord]) -> go.Figure:
     )
     _draw_account(figure, record)
     figure.add_hline(1, line_dash="dash", line_width=1, row="all", col="all")
-    figure.update_yaxes(
-        title_text="without the layer over with it", type="log", row=1, col=1
-    )
-    figure.update_yaxes(title_text="product so far, x", type="log", row=1, col=2)
+    figure.update_xaxes(tickangle=0, tickfont_size=11)
+    figure.update_yaxes(type="log", dtick="D2")
+    figure.update_yaxes(title_text="without the layer over with it", row=1, col=1)
+    figure.update_yaxes(title_text="product so far, x", row=1, col=2)
     return figure
 
 
@@ -59,13 +59,14 @@ def _draw_account(figure: go.Figure, record: RunRecord) -> None:
     account = record.tables["account"]
     product = 1.0
     shown = set()
+    num_bars = 0
     for row, name in enumerate(account["factor"]):
         value, evidence = account["value"][row], account["evidence"][row]
         if account["chain"][row] != "training" or value is None:
             continue
         low, high = sorted((product, product * value))
         figure.add_scatter(
-            x=[name, name],
+            x=[_in_lines(name)] * 2,
             y=[low, high],
             mode="lines",
             line={"width": 28, "color": colour_of(evidence, _EVIDENCE.index(evidence))},
@@ -77,6 +78,12 @@ def _draw_account(figure: go.Figure, record: RunRecord) -> None:
         )
         shown.add(evidence)
         product *= value
+        num_bars += 1
+    figure.update_xaxes(range=[-0.5, num_bars - 0.5], row=1, col=2)
+
+
+def _in_lines(name: str) -> str:
+    return name.replace(" of ", "<br>of ").replace(" to ", "<br>to ")
 
 
 FIGURE = PaperFigure(

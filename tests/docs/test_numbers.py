@@ -64,6 +64,17 @@ QUOTED = [
         "advantage_over_random_parts",
         "drawn at random ({low_percent:.1f} to {high_percent:.1f})",
     ),
+    *(
+        ("docs/codesign.md", "90_codesign_pipeline.laptop", metric, phrase)
+        for metric, phrase in (
+            ("kfac_steps_ratio", "without K-FAC took {median:.2f} times the steps"),
+            ("kfac_seconds_ratio", "and {median:.2f} times the seconds, at least"),
+            ("compression_ratio", "file is {median:.1f} times smaller"),
+            ("frames_per_s_1080p", "from it {median:.0f} frames a second"),
+            ("plan_seconds_ratio", "a training took {median:.2f} times the seconds"),
+            ("people_precision", "of {percent:.0f} % precision against NanoDet"),
+        )
+    ),
 ]
 
 
