@@ -42,6 +42,7 @@ class Setting:
         prices: Of a bit.
         num_compression_steps: Training steps after each cut.
         max_drop: Validation accuracy that compression may cost, a fraction.
+        scene_interval_s: Seconds between the frames that pictures are cut from.
         stream_s: Seconds of the HD stream.
         num_clips: Of each thing that is searched for.
     """
@@ -57,6 +58,7 @@ class Setting:
     prices: Sequence[float]
     num_compression_steps: int
     max_drop: float
+    scene_interval_s: float
     stream_s: float
     num_clips: int
 
@@ -87,7 +89,9 @@ class Pipeline:
         video = folder_of("vtest") / "vtest.avi"
         stamps = folder_of("stamps")
         self._reference = open_detector(folder_of("coco_detectors"))
-        self.scenes: list[Scene] = watch_scenes(video, self._reference)
+        self.scenes: list[Scene] = watch_scenes(
+            video, self._reference, interval_s=setting.scene_interval_s
+        )
         few = setting.num_pictures // 5
         counts: dict[Part, int] = {
             "train": setting.num_pictures,
