@@ -1,6 +1,7 @@
 """An HD stream and clips, of moments that the network never saw."""
 
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 import av
@@ -35,8 +36,11 @@ def write_hd_stream(video: Path, path: Path, *, start_s: float, end_s: float) ->
     """
     frames = (
         frame.pixels.numpy()
-        for frame in sample_frames(video, interval_s=0.1, max_side_px=None)
-        if start_s <= frame.time_s < end_s
+        for frame in takewhile(
+            lambda each: each.time_s < end_s,
+            sample_frames(video, interval_s=0.1, max_side_px=None),
+        )
+        if frame.time_s >= start_s
     )
     _write(frames, path, size=HD_SIZE, rate=10)
 

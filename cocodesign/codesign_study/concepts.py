@@ -4,7 +4,7 @@ People are cut out of the video where a published detector sees them, so the lab
 people are that detector's. Things are photographs with transparency, pasted on places
 where it sees nobody: **composed**, not filmed. Training, validation and test differ in
 stretches of the video, in people's moments and in where, how large and how tinted a
-photograph is; **the photographs are the same** (three to eighty-seven of a thing are
+photograph is; **the photographs are the same** (seven to eighty-seven of a thing are
 too few to learn what an unseen animal looks like).
 """
 
@@ -20,6 +20,7 @@ from PIL import Image
 from torch import Tensor
 
 from cocodesign.events.frames import sample_frames
+from cocodesign.models.pictures import standardise
 from cocodesign.seeding import stream_seed
 from cocodesign.video.detection import FindsObjects
 
@@ -49,6 +50,7 @@ _LEAST_PERSON_SCORE = 0.4
 _LEAST_PERSON_PX = 24
 _PHOTO_SIDES = (0.5, 1.0)  # of a picture's
 _PERSON_SIDES = (1.0, 1.4)  # of a picture over the person's height
+_MEAN, _STD = (127.5, 127.5, 127.5), (64.0, 64.0, 64.0)
 _GAINS = (0.75, 1.2)  # of red, green and blue
 _PATIENCE = 50  # draws of a place without people
 
@@ -81,9 +83,9 @@ class Pictures:
     labels: Int[Tensor, " picture"]
 
 
-def standardise(pixels: UInt8[Tensor, "... height width 3"]) -> Tensor:
+def prepare(pixels: UInt8[Tensor, "batch height width 3"]) -> Tensor:
     """Return pixels as the network wants them, channels before height and width."""
-    return (pixels.movedim(-1, -3).float() - 127.5) / 64
+    return standardise(pixels.permute(0, 3, 1, 2), _MEAN, _STD)
 
 
 def watch_scenes(
@@ -115,7 +117,7 @@ def scenes_of(scenes: Sequence[Scene], part: Part) -> Sequence[Scene]:
 
 
 def photographs_of(stamps: Path, concept: str) -> list[Path]:
-    """Return the photographs of a thing, in an order of its own.
+    """Return the photographs of a thing, in the order of their names.
 
     Args:
         stamps: The folder of the data set ``stamps``.
@@ -176,7 +178,7 @@ def make_pictures(
             paste(background, photograph, side, random)
         made.append(np.asarray(background))
     pixels = torch.from_numpy(np.stack(made))
-    return Pictures(standardise(pixels), torch.tensor(labels))
+    return Pictures(prepare(pixels), torch.tensor(labels))
 
 
 def paste(

@@ -135,9 +135,7 @@ class Pipeline:
         test = self.pictures["test"]
         accuracy = evaluate(network, test.pixels, test.labels)
         watching = watch_stream(network, self.stream, self._reference)
-        precisions = search_clips(
-            network, self.clips, folder / "index", self._folder_of
-        )
+        precisions = search_clips(network, self.clips, self._folder_of)
         self._report(
             f"{layers.label}: {file.num_bytes:,} bytes, test {accuracy:.1%}, "
             f"{watching.frames_per_s:.0f} frames/s at 1080p"

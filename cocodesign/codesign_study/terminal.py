@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -30,16 +31,12 @@ class Watching:
 
     Attributes:
         frames_per_s: Decoding, detection and tracking, as fast as it goes.
-        num_frames: That were watched.
-        num_runs: How often the network looked.
         num_people: Tracks of people that were believed.
         recall: Of the people that the published detector finds in the same frames.
         precision: Of the people found.
     """
 
     frames_per_s: float
-    num_frames: int
-    num_runs: int
     num_people: int
     recall: float
     precision: float
@@ -70,8 +67,6 @@ def watch_stream(network: ConvNet, stream: Path, reference: FindsObjects) -> Wat
     matched, found, wanted = _compare(PeopleFinder(network), reference, stream)
     return Watching(
         num_frames / seconds,
-        num_frames,
-        detector.num_runs,
         tracker.counts().get("person", 0),
         matched / wanted if wanted else 0.0,
         matched / found if found else 0.0,
@@ -119,7 +114,6 @@ def _num_matches(one: np.ndarray, two: np.ndarray) -> int:
 def search_clips(
     network: ConvNet,
     clips: Mapping[str, Path],
-    folder: Path,
     folder_of: Callable[[str], Path],
 ) -> dict[str, float]:
     """Index clips by the network's concepts and search them by words alone.
@@ -127,20 +121,21 @@ def search_clips(
     Args:
         network: From a file.
         clips: By id, which begins with what the clip shows.
-        folder: Where the index goes.
         folder_of: Gives the folder of a data set, such as ``fetch_dataset``.
 
     Returns:
         The average precision of each thing.
     """
     bank = WindowBank(network, WordNet(folder_of("wordnet")))
-    index = build_index(folder, clips, [bank], interval_s=1.0)
-    collection = Collection(index, open_space(bank.concepts, folder_of))
     found = {}
-    for number, concept in enumerate(FOLDERS):
-        kit = EventKit(f"C{number}", f"a {concept} in front of the camera")
-        hits = collection.search(kit).hits
-        shows = np.array([hit.clip.id.startswith(concept) for hit in hits])
-        scores = np.array([hit.score for hit in hits])
-        found[concept] = average_precision(scores, shows.astype(int))
+    # A kept index would be gone on with, though it is another network's.
+    with TemporaryDirectory() as folder:
+        index = build_index(Path(folder), clips, [bank], interval_s=1.0)
+        collection = Collection(index, open_space(bank.concepts, folder_of))
+        for number, concept in enumerate(FOLDERS):
+            kit = EventKit(f"C{number}", f"a {concept} in front of the camera")
+            hits = collection.search(kit).hits
+            shows = np.array([hit.clip.id.startswith(concept) for hit in hits])
+            scores = np.array([hit.score for hit in hits])
+            found[concept] = average_precision(scores, shows.astype(int))
     return found

@@ -11,10 +11,8 @@ from torch.optim import SGD, Optimizer
 
 from cocodesign.codesign_study.concepts import Pictures
 from cocodesign.codesign_study.windows import build_network
-from cocodesign.collectives import Communicator
 from cocodesign.kfac import KFAC
 from cocodesign.microbatch import apply_plan, plan_model
-from cocodesign.microbatch.layers import remove_plan
 from cocodesign.microbatch.step import measure_peak
 from cocodesign.models import ConvNet
 from cocodesign.seeding import random_stream, seeded_globally
@@ -59,7 +57,6 @@ def train_to_target(
     seed: int,
     with_kfac: bool = True,
     memory_share: float | None = None,
-    communicator: Communicator | None = None,
 ) -> Training:
     """Train with every learning rate; the one that needs fewest steps counts.
 
@@ -74,7 +71,6 @@ def train_to_target(
         with_kfac: K-FAC instead of SGD, both with momentum.
         memory_share: Convolutions are divided so that a step allocates at most this
             share of what torch's own does; ``None`` leaves them to torch.
-        communicator: The ranks that K-FAC's work is divided over.
 
     Returns:
         The best training.
@@ -96,13 +92,7 @@ def train_to_target(
             network = build_network()
         optimizer: Optimizer
         if with_kfac:
-            optimizer = KFAC(
-                network,
-                lr=rate,
-                momentum=_MOMENTUM,
-                damping=_DAMPING,
-                communicator=communicator,
-            )
+            optimizer = KFAC(network, lr=rate, momentum=_MOMENTUM, damping=_DAMPING)
         else:
             optimizer = SGD(network.parameters(), rate, momentum=_MOMENTUM)
         if plan is not None:
@@ -119,11 +109,13 @@ def train_to_target(
             network, optimizer, batches, num_steps=max_steps, callbacks=[watcher]
         )
         optimizer.zero_grad()
+        # Without K-FAC's hooks and the plan, and before measuring moves the norms.
+        trained = build_network()
+        trained.load_state_dict(network.state_dict())
         peak = measure_peak(network, example, loss=_loss).peak_bytes
-        remove_plan(network)
         trainings.append(
             Training(
-                network,
+                trained,
                 watcher.accuracy >= target,
                 num_steps,
                 watcher.seconds,

@@ -17,7 +17,7 @@ from cocodesign.codesign_study.concepts import (
     NOTHING,
     PERSON,
     PICTURE_PX,
-    standardise,
+    prepare,
 )
 from cocodesign.events.banks import BankOutput, Concept
 from cocodesign.events.wordnet import WordNet
@@ -53,7 +53,7 @@ def recognise_windows(
     Returns:
         Probabilities, window starts 16 pixels apart, and the mean features.
     """
-    features = network.features(standardise(frame)[None])
+    features = network.features(prepare(frame[None]))
     # Away from the frame's edge a window sees what is around it; pictures saw zeros.
     pooled = functional.avg_pool2d(features, _WINDOW, stride=1)[0].permute(1, 2, 0)
     return network.head(pooled).softmax(-1), features[0].mean((1, 2))

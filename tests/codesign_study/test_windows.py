@@ -5,7 +5,7 @@ from cocodesign.codesign_study.concepts import (
     CONCEPTS,
     PERSON,
     PICTURE_PX,
-    standardise,
+    prepare,
 )
 from cocodesign.codesign_study.windows import (
     PeopleFinder,
@@ -32,7 +32,7 @@ def test_a_frame_of_one_window_is_a_picture(network: ConvNet) -> None:
     frame = noise(PICTURE_PX, PICTURE_PX)
     scores, _ = recognise_windows(network, frame)
     with torch.no_grad():
-        expected = network(standardise(frame)[None]).softmax(-1)
+        expected = network(prepare(frame[None])).softmax(-1)
     assert_close(scores.reshape(1, -1), expected)
 
 
