@@ -42,7 +42,6 @@ _NUM_RESAMPLES = 2000
 _SEEDS = (0, 1, 2)
 _QUICK: dict[str, Any] = {
     "num_train": 1000,
-    "num_validation": 100,
     "channels": 8,
     "num_hidden": 128,
     "num_steps": 30,
@@ -61,7 +60,6 @@ def main() -> None:
     pictures = load_pictures(
         "fashion_mnist",
         num_train=values["num_train"],
-        num_validation=values["num_validation"],
         num_test=100 if quick else 1000,
     )
     ball = Ball("linf", _EPSILON)
@@ -76,7 +74,7 @@ def main() -> None:
     )
     plan = make_plan(values)
     if quick:
-        plan = dataclasses.replace(plan, least_ratio=_QUICK_RATIO)
+        plan = dataclasses.replace(plan, ratio=_QUICK_RATIO)
     outcomes = []
     for outcome in compare_arms(
         plan,
@@ -117,7 +115,7 @@ def laptop_values() -> dict[str, Any]:
 def make_plan(values: dict[str, Any]) -> Plan:
     """Return the plan that a profile describes."""
     chosen = {field.name: values[field.name] for field in dataclasses.fields(Plan)}
-    return Plan(**{**chosen, "prices": tuple(chosen["prices"])})
+    return Plan(**chosen)
 
 
 def interval(outcomes: list[Outcome]) -> tuple[float, float]:

@@ -1,6 +1,6 @@
 """The price of a bit that meets a goal: a number of bytes, or an accuracy.
 
-Both search λ by bisection on a logarithmic scale: a higher price makes a smaller and
+All search λ by bisection on a logarithmic scale: a higher price makes a smaller and
 less accurate network.
 """
 
@@ -12,7 +12,7 @@ from cocodesign.compression.rate_distortion import choose_step
 
 _LOWEST, _HIGHEST = 1e-12, 1.0  # of the prices that are tried
 _SAMPLE = 1 << 13  # weights of a tensor that its bits are estimated from
-_BYTE_ROUNDS, _ACCURACY_ROUNDS = 14, 8
+_BYTE_ROUNDS, _FILE_ROUNDS, _ACCURACY_ROUNDS = 14, 10, 8
 
 
 def relative_importance(state: Mapping[str, Tensor]) -> dict[str, float]:
@@ -74,6 +74,33 @@ def price_for_bytes(
             f"quantization cannot reach {budget_bytes:,.0f} bytes: allow more, or prune"
         )
     return _bisect(lambda price: num_bytes(price) <= budget_bytes, _BYTE_ROUNDS)[1]
+
+
+def price_for_file(bytes_at: Callable[[float], int], most_bytes: float) -> float:
+    """Find the lowest price at which a file is small enough, by writing it.
+
+    Args:
+        bytes_at: Quantizes at a price, codes, and returns the bytes of the file.
+        most_bytes: The bound.
+
+    Returns:
+        The price.
+
+    Raises:
+        ValueError: If not even the highest price reaches the bound.
+
+    Example:
+        >>> price = price_for_file(lambda price: int(100 / (1e-3 + price)), 10_000)
+        >>> 0.009 < price < 0.0095
+        True
+    """
+    least = bytes_at(_HIGHEST)
+    if least > most_bytes:
+        raise ValueError(
+            f"quantization cannot reach {most_bytes:,.0f} bytes, at least {least:,}: "
+            "allow more, or prune"
+        )
+    return _bisect(lambda price: bytes_at(price) <= most_bytes, _FILE_ROUNDS)[1]
 
 
 def price_for_accuracy(

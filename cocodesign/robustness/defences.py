@@ -1,5 +1,6 @@
 """Losses that teach a network to withstand attacks."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
@@ -86,15 +87,14 @@ class AdversarialTraining:
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
         """Return the mini-batch's loss; see ``Defence``."""
-        length = _step_length(self.num_steps, self.step_size) * self.ball.radius
-        tried = self.ball.sample(images, generator)
+        start = self.ball.sample(images, generator)
         with evaluating(model):
-            for _ in range(self.num_steps):
-                pixels = tried.requires_grad_()
-                loss = functional.cross_entropy(model(pixels), labels, reduction="sum")
-                (gradients,) = torch.autograd.grad(loss, pixels)
-                uphill = pixels.detach() + length * self.ball.direction(gradients)
-                tried = self.ball.project(uphill, images)
+            tried = _ascend(
+                self,
+                start,
+                images,
+                lambda pixels: functional.cross_entropy(model(pixels), labels),
+            )
         return functional.cross_entropy(model(tried), labels)
 
 
@@ -132,21 +132,36 @@ class Trades:
         generator: torch.Generator,
     ) -> Float[Tensor, ""]:
         """Return the mini-batch's loss; see ``Defence``."""
-        length = _step_length(self.num_steps, self.step_size) * self.ball.radius
         noise = torch.randn(images.shape, generator=generator, device=images.device)
-        tried = self.ball.project(images + _FIRST_STEP * noise, images)
+        start = self.ball.project(images + _FIRST_STEP * noise, images)
         with evaluating(model):
             target = functional.log_softmax(model(images).detach(), 1)
-            for _ in range(self.num_steps):
-                pixels = tried.requires_grad_()
-                (gradients,) = torch.autograd.grad(
-                    _divergence(target, model(pixels)) * len(images), pixels
-                )
-                uphill = pixels.detach() + length * self.ball.direction(gradients)
-                tried = self.ball.project(uphill, images)
+            tried = _ascend(
+                self, start, images, lambda pixels: _divergence(target, model(pixels))
+            )
         scores = model(images)
         moved = _divergence(functional.log_softmax(scores, 1), model(tried))
         return functional.cross_entropy(scores, labels) + self.beta * moved
+
+
+def _ascend(
+    defence: AdversarialTraining | Trades,
+    start: Tensor,
+    images: Tensor,
+    loss: Callable[[Tensor], Tensor],
+) -> Tensor:
+    """Go up a mini-batch's mean loss within the ball of each picture."""
+    ball = defence.ball
+    length = _step_length(defence.num_steps, defence.step_size) * ball.radius
+    tried = start
+    for _ in range(defence.num_steps):
+        pixels = tried.requires_grad_()
+        # The mean's slope is tiny where pictures are many: the sum's is not.
+        (gradients,) = torch.autograd.grad(loss(pixels) * len(images), pixels)
+        tried = ball.project(
+            pixels.detach() + length * ball.direction(gradients), images
+        )
+    return tried
 
 
 def _divergence(target: Tensor, scores: Tensor) -> Tensor:

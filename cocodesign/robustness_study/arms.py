@@ -2,36 +2,35 @@
 
 *Dense*: far too large. *Compressed*: the dense one, pruned and quantized, in a file of
 a given ratio. *Compact*: of the same family, so narrow that its file is no larger. All
-three see as many mini-batches under the same defence; validation pictures choose the
-compressed file.
+three see as many mini-batches under the same defence.
 """
 
 import copy
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from torch import Tensor, nn
 
 from cocodesign.compression import Pruner, decode_model, encode_model, quantize
+from cocodesign.compression.budget import price_for_file
 from cocodesign.compression.centroids import CentroidTrainer
 from cocodesign.compression.quantized import QuantizedTensor
 from cocodesign.compression.report import CompressionReport
-from cocodesign.robustness.attacks import Attack
-from cocodesign.robustness.ball import Ball
+from cocodesign.compression.tensor_coding import Profile
 from cocodesign.robustness.defences import Defence
-from cocodesign.robustness.evaluation import attack_all
-from cocodesign.robustness.gradient_attacks import PGD
 from cocodesign.robustness.hardening import learn_masks, train, tune_values
 from cocodesign.robustness_study.networks import StridedNet
 from cocodesign.robustness_study.pictures import Pictures
 from cocodesign.seeding import random_stream, seeded_globally
 
 _COMPACT_BITS = (8, 7, 6, 5)  # the most that fit
+_VECTOR_BITS = 8
 _TRAINED_SHARE = 0.85  # about: what training leaves of the bytes of first weights
 _TUNING_SHARE = 0.1  # of the steps after the first training go to the values
 _TUNING_RATE = 1e-3
+_NUM_TRIES = 5  # to quantize, since tuned values may take more bytes than before
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class Plan:
         density: Share of weights that pruning keeps.
         learns_scores: Whether scores learned under the defence choose the weights
             instead of magnitude and sensitivity.
-        prices: λ of the quantization that are tried.
-        least_ratio: Of the compressed file.
+        ratio: Bytes of the dense network's weights over bytes of the compressed file,
+            at least; the price of a bit is the lowest that reaches it.
     """
 
     channels: int
@@ -61,8 +60,7 @@ class Plan:
     learning_rate: float
     density: float
     learns_scores: bool
-    prices: tuple[float, ...]
-    least_ratio: float
+    ratio: float
 
 
 @dataclass(frozen=True)
@@ -83,23 +81,22 @@ class Arm:
 
 
 def make_arms(
-    plan: Plan, pictures: Pictures, defence: Defence, ball: Ball, seed: int
+    plan: Plan, pictures: Pictures, defence: Defence, seed: int
 ) -> dict[str, Arm]:
     """Train and compress.
 
     Args:
         plan: How.
-        pictures: What to learn and choose by.
+        pictures: What to learn by.
         defence: Of all three networks.
-        ball: What changes the choice of a file takes into account.
         seed: Of weights, mini-batches and attacks.
 
     Returns:
         The arms by name.
 
     Raises:
-        ValueError: If no price reaches the ratio, or even the narrowest network is
-            larger than the compressed file.
+        ValueError: If quantization does not reach the ratio, or even the narrowest
+            network is larger than the compressed file.
     """
     device = pictures.train[0].device
     generator = random_stream(seed, "defence", device)
@@ -123,10 +120,9 @@ def make_arms(
         num_steps=plan.num_more_steps,
         learning_rate=plan.learning_rate,
     )
-    dense_bytes = sum(4 * each.numel() for each in dense.parameters())
-    compressed = _compress(network, plan, pictures, defence, ball, seed)
+    compressed = _compress(network, plan, pictures, defence, seed)
     compact = _compact(compressed.file_bytes, plan, pictures, defence, seed)
-    arms = (Arm("dense", dense.eval(), dense_bytes, None), compressed, compact)
+    arms = (Arm("dense", dense.eval(), _num_bytes(dense), None), compressed, compact)
     return {arm.name: arm for arm in arms}
 
 
@@ -140,13 +136,9 @@ def _network(pictures: Pictures, channels: int, num_hidden: int) -> StridedNet:
 
 
 def _compress(
-    network: nn.Module,
-    plan: Plan,
-    pictures: Pictures,
-    defence: Defence,
-    ball: Ball,
-    seed: int,
+    network: nn.Module, plan: Plan, pictures: Pictures, defence: Defence, seed: int
 ) -> Arm:
+    """Prune under attack, quantize to the ratio, tune what the symbols stand for."""
     generator = random_stream(seed, "compression", pictures.train[0].device)
     batches = pictures.batches(seed + 1_000_000, plan.mini_batch_size)
     num_tuning = round(_TUNING_SHARE * plan.num_more_steps)
@@ -180,62 +172,53 @@ def _compress(
         learning_rate=learning_rate,
         after_step=pruner.step,
     )
-    importance = pruner.importance()
-    candidates = [
-        _tuned(network, price, importance, num_tuning, plan, pictures, defence, seed)
-        for price in plan.prices
-    ]
-    return _choose(candidates, plan, pictures, ball, seed)
-
-
-def _tuned(
-    network: nn.Module,
-    price: float,
-    importance: Mapping[str, Tensor],
-    num_steps: int,
-    plan: Plan,
-    pictures: Pictures,
-    defence: Defence,
-    seed: int,
-) -> Arm:
-    """Quantize a copy at a price, tune its values under attack, and code it."""
-    tensors = quantize(network, price=price, importance=importance, vector_bits=8)
-    copied = copy.deepcopy(network)
-    trainer = CentroidTrainer(copied, tensors, lr=_TUNING_RATE)
-    tune_values(
-        trainer,
-        copied,
-        pictures.batches(seed + 2_000_000, plan.mini_batch_size),
-        defence,
-        random_stream(seed, "tuning", pictures.train[0].device),
-        num_steps=num_steps,
-    )
-    return _coded("compressed", copied, trainer.tensors())
-
-
-def _choose(
-    candidates: Sequence[Arm], plan: Plan, pictures: Pictures, ball: Ball, seed: int
-) -> Arm:
-    """Take the most robust of the small enough, on validation pictures."""
-    small = [
-        arm
-        for arm in candidates
-        if arm.report and arm.report.compression_ratio >= plan.least_ratio
-    ]
-    if not small:
-        ratios = [arm.report.compression_ratio for arm in candidates if arm.report]
-        raise ValueError(
-            f"no file reaches {plan.least_ratio:g}x, the prices gave "
-            f"{', '.join(f'{ratio:.0f}x' for ratio in ratios)}: raise the largest "
-            f"price {max(plan.prices):g} or lower the density {plan.density:g}"
+    most_bytes = goal = _num_bytes(network) / plan.ratio
+    for _ in range(_NUM_TRIES):
+        tuned = copy.deepcopy(network)
+        trainer = _quantized(tuned, pruner.importance(), goal)
+        tune_values(
+            trainer,
+            tuned,
+            pictures.batches(seed + 2_000_000, plan.mini_batch_size),
+            defence,
+            random_stream(seed, "tuning", pictures.train[0].device),
+            num_steps=num_tuning,
         )
-    attack: Attack = PGD(num_steps=10)
+        arm = _coded("compressed", tuned, _packed(trainer))
+        if arm.file_bytes <= most_bytes:
+            return arm
+        goal *= (most_bytes / arm.file_bytes) ** 2
+    raise ValueError(
+        f"after tuning the file takes {arm.file_bytes:,} bytes instead of "
+        f"{most_bytes:,.0f}: lower the ratio {plan.ratio:g}"
+    )
 
-    def worth(arm: Arm) -> float:
-        found = attack_all(arm.network, *pictures.validation, [attack], ball, seed=seed)
-        return found.robust_accuracy + found.clean_accuracy
 
-    return max(small, key=worth)
+def _quantized(
+    network: nn.Module, importance: Mapping[str, Tensor], most_bytes: float
+) -> CentroidTrainer:
+    """Quantize a network as finely as the bytes of its file allow."""
+
+    def at(price: float, model: nn.Module) -> CentroidTrainer:
+        tensors = quantize(network, price=price, importance=importance)
+        return CentroidTrainer(model, tensors, lr=_TUNING_RATE)
+
+    copied = copy.deepcopy(network)
+    price = price_for_file(
+        lambda price: _file_bytes(_packed(at(price, copied))), most_bytes
+    )
+    return at(price, network)
+
+
+def _packed(trainer: CentroidTrainer) -> dict[str, QuantizedTensor | Tensor]:
+    """Return a trainer's tensors with biases of a byte each."""
+    tensors = trainer.tensors()
+    biases = {name: each for name, each in tensors.items() if isinstance(each, Tensor)}
+    return {**tensors, **quantize(biases, vector_bits=_VECTOR_BITS)}
+
+
+def _num_bytes(network: nn.Module) -> int:
+    return sum(4 * parameter.numel() for parameter in network.parameters())
 
 
 def _compact(
@@ -254,7 +237,7 @@ def _compact(
         learning_rate=plan.learning_rate,
     )
     for num_bits in _COMPACT_BITS:
-        weights = quantize(network, num_bits=num_bits, vector_bits=8)
+        weights = quantize(network, num_bits=num_bits, vector_bits=_VECTOR_BITS)
         arm = _coded("compact", network, weights)
         if arm.file_bytes <= most_bytes:
             return arm
@@ -277,10 +260,16 @@ def _widest(most_bytes: int, plan: Plan, pictures: Pictures) -> StridedNet:
 
 
 def _first_bytes(network: nn.Module) -> int:
-    weights = quantize(network, num_bits=_COMPACT_BITS[0], vector_bits=8)
+    weights = quantize(network, num_bits=_COMPACT_BITS[0], vector_bits=_VECTOR_BITS)
+    return _file_bytes(weights, profile="fast")
+
+
+def _file_bytes(
+    tensors: Mapping[str, QuantizedTensor | Tensor], profile: Profile = "max"
+) -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.ccz"
-        return encode_model(weights, path, profile="fast").file_bytes
+        return encode_model(tensors, path, profile=profile).file_bytes
 
 
 def _coded(
@@ -290,7 +279,7 @@ def _coded(
     device = next(network.parameters()).device
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.ccz"
-        report = encode_model(dict(tensors), path)
+        report = encode_model(tensors, path)
         decoded = copy.deepcopy(network)
         decoded.load_state_dict(decode_model(path))
     return Arm(name, decoded.to(device).eval(), report.file_bytes, report)

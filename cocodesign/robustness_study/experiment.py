@@ -112,7 +112,7 @@ def compare_arms(
 
     Args:
         plan: How they are made.
-        pictures: Parts to learn, choose and judge by.
+        pictures: Parts to learn and to judge by.
         defences: By name, see ``defences_of``.
         judging: How they are judged.
         seeds: One set of networks each.
@@ -122,7 +122,7 @@ def compare_arms(
     """
     for seed in seeds:
         for training, defence in defences.items():
-            arms = make_arms(plan, pictures, defence, judging.ball, seed)
+            arms = make_arms(plan, pictures, defence, seed)
             yield judge(arms, pictures, judging, training, seed)
 
 

@@ -1,4 +1,4 @@
-"""Pictures to learn, to choose by and to judge by, with pixels from 0 to 1."""
+"""Pictures to learn by and to judge by, with pixels from 0 to 1."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,22 +17,20 @@ Labelled = tuple[Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Pictures:
-    """Labelled pictures in three parts that share none.
+    """Labelled pictures in two parts that share none.
 
     Attributes:
         train: To learn by.
-        validation: To choose by.
         test: To judge by.
         class_names: Meaning of the labels 0, 1, ….
     """
 
     train: Labelled
-    validation: Labelled
     test: Labelled
     class_names: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        for name in ("train", "validation", "test"):
+        for name in ("train", "test"):
             images, labels = getattr(self, name)
             if not len(images) or len(images) != len(labels):
                 raise ValueError(
@@ -80,17 +78,15 @@ def load_pictures(
     data: str,
     *,
     num_train: int,
-    num_validation: int,
     num_test: int,
     device: torch.device | str = "cpu",
 ) -> Pictures:
-    """Take the first training pictures to learn by, those behind them to choose by.
+    """Take the first training pictures and the first test pictures.
 
     Args:
         data: ``"fashion_mnist"`` or another known data set of pictures, else the folder
             of CIFAR-10's binary version.
         num_train: How many to learn by.
-        num_validation: How many to choose by.
         num_test: How many to judge by, from the test pictures.
         device: Where they go.
 
@@ -102,13 +98,12 @@ def load_pictures(
         ValueError: If there are not enough pictures.
     """
     dataset = load_dataset(data) if data in dataset_names() else read_cifar10(data)
-    return divide(dataset, num_train, num_validation, num_test, device)
+    return divide(dataset, num_train, num_test, device)
 
 
 def divide(
     dataset: ImageClassification,
     num_train: int,
-    num_validation: int,
     num_test: int,
     device: torch.device | str = "cpu",
 ) -> Pictures:
@@ -117,7 +112,6 @@ def divide(
     Args:
         dataset: Its pictures become numbers from 0 to 1.
         num_train: How many to learn by.
-        num_validation: How many to choose by.
         num_test: How many to judge by.
         device: Where they go.
 
@@ -127,10 +121,9 @@ def divide(
     Raises:
         ValueError: If there are not enough pictures.
     """
-    needed = num_train + num_validation
-    if needed > len(dataset.train) or num_test > len(dataset.test):
+    if num_train > len(dataset.train) or num_test > len(dataset.test):
         raise ValueError(
-            f"{needed} training and {num_test} test pictures are wanted, there are "
+            f"{num_train} training and {num_test} test pictures are wanted, there are "
             f"{len(dataset.train)} and {len(dataset.test)}"
         )
 
@@ -140,7 +133,6 @@ def divide(
 
     return Pictures(
         part(dataset.train, 0, num_train),
-        part(dataset.train, num_train, needed),
         part(dataset.test, 0, num_test),
         dataset.class_names,
     )

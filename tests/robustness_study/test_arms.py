@@ -30,8 +30,7 @@ PLAN = Plan(
     learning_rate=5e-3,
     density=0.15,
     learns_scores=False,
-    prices=(1e-4, 1e-3),
-    least_ratio=10.0,
+    ratio=10.0,
 )
 JUDGING = Judging(
     ball=BALL,
@@ -56,7 +55,7 @@ def dataset() -> ImageClassification:
 
 @pytest.fixture(scope="module")
 def pictures() -> Pictures:
-    return divide(dataset(), 192, 64, 64)
+    return divide(dataset(), 192, 64)
 
 
 @pytest.mark.slow
@@ -65,13 +64,13 @@ def test_the_arms_have_the_bytes_they_should(
     learns_scores: bool, pictures: Pictures
 ) -> None:
     plan = dataclasses.replace(PLAN, learns_scores=learns_scores)
-    arms = make_arms(plan, pictures, Undefended(), BALL, seed=0)
+    arms = make_arms(plan, pictures, Undefended(), seed=0)
     assert list(arms) == ["dense", "compressed", "compact"]
     dense, compressed, compact = arms.values()
     assert dense.file_bytes == 4 * sum(
         each.numel() for each in dense.network.parameters()
     )
-    assert dense.file_bytes >= 10 * compressed.file_bytes
+    assert 10 <= dense.file_bytes / compressed.file_bytes < 11.5
     assert 0.3 * compressed.file_bytes < compact.file_bytes <= compressed.file_bytes
     pruned, whole = (
         (arm.network.get_parameter("linear1.weight") == 0).double().mean().item()
@@ -104,19 +103,17 @@ def test_a_study_tells_every_seed_and_training(pictures: Pictures) -> None:
     assert "compressed" in outcomes[0].summary
 
 
-def test_a_ratio_out_of_reach_is_refused_with_what_was_reached(
+def test_a_ratio_out_of_reach_is_refused_with_what_can_be_reached(
     pictures: Pictures,
 ) -> None:
-    plan = dataclasses.replace(PLAN, least_ratio=1e6, num_steps=1, num_more_steps=2)
-    with pytest.raises(ValueError, match=r"no file reaches 1e\+06x, the prices gave"):
-        make_arms(plan, pictures, Undefended(), BALL, seed=0)
+    plan = dataclasses.replace(PLAN, ratio=1e6, num_steps=1, num_more_steps=2)
+    with pytest.raises(ValueError, match=r"cannot reach 0 bytes, at least \d+"):
+        make_arms(plan, pictures, Undefended(), seed=0)
 
 
-def test_the_parts_share_no_picture(pictures: Pictures) -> None:
-    later = dataset().train.images[192:].float() / 255
-    assert torch.equal(pictures.validation[0], later)
+def test_more_pictures_than_there_are_are_refused() -> None:
     with pytest.raises(ValueError, match="300 training and 1 test pictures are wanted"):
-        divide(dataset(), 200, 100, 1)
+        divide(dataset(), 300, 1)
 
 
 def test_every_pass_shows_every_picture_once(pictures: Pictures) -> None:
