@@ -125,11 +125,12 @@ def assign_symbols(
         candidates += [nearest - nearest.sign(), torch.zeros_like(nearest)]
     errors = [matters * (values - step * each).square() for each in candidates]
     chosen = nearest
+    num_levels = 1 + (int(nearest.abs().max()) if nearest.numel() else 0)
     for _ in range(_ROUNDS if price else 1):
-        bits = _symbol_bits(chosen, num_zeros)
+        bits = _symbol_bits(chosen, num_zeros, num_levels)
         chosen = _cheapest(candidates, errors, bits, price)
     distortion = (matters * (values - step * chosen).square()).double().sum()
-    bits = _symbol_bits(chosen, num_zeros)
+    bits = _symbol_bits(chosen, num_zeros, num_levels)
     rate = _lookup(bits, chosen).double().sum() + num_zeros * float(bits[0])
     symbols = torch.zeros(flat.shape, dtype=torch.int32, device=flat.device)
     symbols[alive] = chosen.to(torch.int32)
@@ -149,9 +150,13 @@ def _cheapest(
     return chosen
 
 
-def _symbol_bits(symbols: Tensor, num_zeros: int) -> Tensor:
-    """Return the cost of every magnitude, the sign's bit included."""
-    counts = symbols.abs().long().bincount(minlength=1).double() + _UNSEEN_COUNT
+def _symbol_bits(symbols: Tensor, num_zeros: int, num_levels: int) -> Tensor:
+    """Return the cost of every magnitude, the sign's bit included.
+
+    Magnitudes that nobody uses now are there as well: left out, they would be free.
+    """
+    counts = symbols.abs().long().bincount(minlength=num_levels).double()
+    counts += _UNSEEN_COUNT
     counts[0] += num_zeros
     bits = -(counts / counts.sum()).log2()
     bits[1:] += 1
@@ -159,4 +164,4 @@ def _symbol_bits(symbols: Tensor, num_zeros: int) -> Tensor:
 
 
 def _lookup(bits: Tensor, symbols: Tensor) -> Tensor:
-    return bits[symbols.abs().long().clamp(max=len(bits) - 1)]
+    return bits[symbols.abs().long()]

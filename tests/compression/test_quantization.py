@@ -67,6 +67,18 @@ def test_a_higher_price_costs_error_and_saves_bits() -> None:
         assert dear.distortion > cheap.distortion
 
 
+def test_symbols_that_a_price_drove_out_do_not_come_back_for_nothing() -> None:
+    weights = random_weights(300, 40, density=0.07)
+    for step in (0.02, 0.1, 0.5):
+        rates = [
+            assign_symbols(weights, 1.0, 2.0 ** (exponent / 4), step).rate_bits
+            for exponent in range(-32, 17)
+        ]
+        assert rates[0] > 1000 > rates[-1]
+        for cheap, dear in itertools.pairwise(rates):
+            assert dear < 1.05 * cheap + 10
+
+
 def test_what_matters_more_is_kept_more_exactly() -> None:
     weights = random_weights(40, 40)
     importance = torch.ones(40, 40)
