@@ -11,12 +11,15 @@ A verdict is
   it by no more than the tolerance;
 * ``FAIL`` if the median misses it by more;
 * ``NOT RUN`` if no record measures it, with what is missing.
+
+Where a claim expects several measurements at one profile, all of them count: its
+verdict is the worst of theirs.
 """
 
 import math
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from typing import Any, Literal
 
@@ -25,6 +28,7 @@ from cocodesign.results import PROFILES, Measurement, RunRecord, newest_record
 
 Direction = Literal["at_least", "at_most"]
 Status = Literal["PASS", "DRIFT", "FAIL", "NOT RUN"]
+_SEVERITY: tuple[Status, ...] = ("PASS", "DRIFT", "FAIL")
 
 
 @dataclass(frozen=True)
@@ -94,7 +98,7 @@ class Verdict:
     Attributes:
         claim: The claim.
         status: The verdict.
-        reason: One sentence: what was expected, or what is missing.
+        reason: What was expected, measurement by measurement, or what is missing.
         measurement: What was measured, if anything.
         profile: The profile that was judged, if any.
         run_id: The run whose record was judged, if any.
@@ -158,8 +162,8 @@ def load_claims(text: str | None = None) -> tuple[Claim, ...]:
 def judge(claims: Iterable[Claim], records: Sequence[RunRecord]) -> list[Verdict]:
     """Judge claims by records.
 
-    A claim is judged at the largest profile for which a record has its metric, by
-    the newest such record.
+    A claim is judged at the largest profile for which a record has one of its
+    metrics, each by the newest such record, and gets the worst of their verdicts.
 
     Args:
         claims: The ledger.
@@ -172,17 +176,30 @@ def judge(claims: Iterable[Claim], records: Sequence[RunRecord]) -> list[Verdict
 
 
 def _judge_one(claim: Claim, records: Sequence[RunRecord]) -> Verdict:
-    by_scale = sorted(
-        claim.judgements, key=lambda each: PROFILES.index(each.profile), reverse=True
-    )
-    for judgement in by_scale:
-        measured = (each for each in records if judgement.metric in each.metrics)
-        record = newest_record(
-            measured, notebook=judgement.notebook, profile=judgement.profile
-        )
-        if record is not None:
-            return _compare(claim, judgement, record)
+    for profile in reversed(PROFILES):
+        found = [
+            _compare(claim, judgement, record)
+            for judgement in claim.judgements
+            if judgement.profile == profile
+            and (record := _record_of(judgement, records)) is not None
+        ]
+        if found:
+            return _joined(found)
     return Verdict(claim, "NOT RUN", _what_is_missing(claim))
+
+
+def _record_of(judgement: Judgement, records: Sequence[RunRecord]) -> RunRecord | None:
+    measured = (each for each in records if judgement.metric in each.metrics)
+    return newest_record(
+        measured, notebook=judgement.notebook, profile=judgement.profile
+    )
+
+
+def _joined(verdicts: Sequence[Verdict]) -> Verdict:
+    """Return the first one, of the claim's own figure, with the worst status."""
+    worst = max(verdicts, key=lambda each: _SEVERITY.index(each.status))
+    reasons = dict.fromkeys(each.reason for each in verdicts)
+    return replace(verdicts[0], status=worst.status, reason="; also ".join(reasons))
 
 
 def _compare(claim: Claim, judgement: Judgement, record: RunRecord) -> Verdict:
@@ -195,7 +212,8 @@ def _compare(claim: Claim, judgement: Judgement, record: RunRecord) -> Verdict:
         status = "DRIFT" if judgement.drifts(found.median) else "FAIL"
     sign = "≥" if judgement.direction == "at_least" else "≤"
     reason = (
-        f"expected {sign} {judgement.expected:g} {claim.unit}".rstrip()
+        f"{judgement.metric} {found.median:.3g}, expected {sign} "
+        f"{judgement.expected:g} {found.unit}".rstrip()
         + f" at profile {judgement.profile}, met by {num_met} of {len(found.values)} "
         + f"seeds; {judgement.basis}"
     )

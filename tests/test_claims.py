@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -79,6 +80,19 @@ def test_the_largest_profile_that_was_run_is_judged(
     records = [make_record(1.0, profile="laptop"), make_record(9.0, profile="gpu")]
     (verdict,) = judge([claim("at_least", "laptop", "gpu", "paper")], records)
     assert (verdict.profile, verdict.status) == ("gpu", "PASS")
+
+
+def test_every_measurement_that_a_claim_expects_counts(
+    make_record: Callable[..., RunRecord],
+) -> None:
+    at_least, at_most = claim("at_least"), claim("at_most")
+    both = replace(at_least, judgements=at_least.judgements + at_most.judgements)
+    for values, status in (((2.0,), "PASS"), ((9.0,), "FAIL"), ((1.0,), "FAIL")):
+        (verdict,) = judge([both], [make_record(*values)])
+        assert verdict.status == status
+        assert "expected ≥ 2" in verdict.reason
+        assert "; also" in verdict.reason
+        assert "expected ≤ 2" in verdict.reason
 
 
 def test_a_run_with_changed_values_is_not_judged(

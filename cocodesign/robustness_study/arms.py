@@ -30,7 +30,7 @@ _VECTOR_BITS = 8
 _TRAINED_SHARE = 0.85  # about: what training leaves of the bytes of first weights
 _TUNING_SHARE = 0.1  # of the steps after the first training go to the values
 _TUNING_RATE = 1e-3
-_NUM_TRIES = 5  # to quantize, since tuned values may take more bytes than before
+_NUM_RETRIES = 5  # to quantize, since tuned values may take more bytes than before
 
 
 @dataclass(frozen=True)
@@ -172,22 +172,28 @@ def _compress(
         learning_rate=learning_rate,
         after_step=pruner.step,
     )
-    most_bytes = goal = _num_bytes(network) / plan.ratio
-    for _ in range(_NUM_TRIES):
-        tuned = copy.deepcopy(network)
-        trainer = _quantized(tuned, pruner.importance(), goal)
+    importance = pruner.importance()
+
+    def tuned(most_bytes: float) -> Arm:
+        copied = copy.deepcopy(network)
+        trainer = _quantized(copied, importance, most_bytes)
         tune_values(
             trainer,
-            tuned,
+            copied,
             pictures.batches(seed + 2_000_000, plan.mini_batch_size),
             defence,
             random_stream(seed, "tuning", pictures.train[0].device),
             num_steps=num_tuning,
         )
-        arm = _coded("compressed", tuned, _packed(trainer))
+        return _coded("compressed", copied, _packed(trainer))
+
+    most_bytes = goal = _num_bytes(network) / plan.ratio
+    arm = tuned(goal)
+    for _ in range(_NUM_RETRIES):
         if arm.file_bytes <= most_bytes:
             return arm
         goal *= (most_bytes / arm.file_bytes) ** 2
+        arm = tuned(goal)
     raise ValueError(
         f"after tuning the file takes {arm.file_bytes:,} bytes instead of "
         f"{most_bytes:,.0f}: lower the ratio {plan.ratio:g}"
