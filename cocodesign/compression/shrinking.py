@@ -29,6 +29,7 @@ Batches = Iterator[tuple[Tensor, Tensor]]
 _WARM_UP = 0.1  # share of the steps in which the learning rate rises
 _RAMP = 0.5  # share of a stage's steps in which the density falls
 _NUM_MASKS = 12  # chosen along a ramp
+_LARGEST_GRADIENT = 1.0  # its norm; a mini-batch after new masks may have a huge one
 _LEAST_DENSITY = 1e-4  # an empty layer has no rate
 
 
@@ -103,6 +104,7 @@ def shrink(
             num_steps=max(1, round(_RAMP * num_steps)),
             interval=max(1, round(_RAMP * num_steps / _NUM_MASKS)),
             start_density=start_density,
+            rescales=True,
         )
         train(model, batches, num_steps, learning_rate=learning_rate, pruner=pruner)
         start_density = density
@@ -139,6 +141,8 @@ def train(
 ) -> None:
     """Minimise the cross-entropy with AdamW; the rate rises, then falls to zero.
 
+    Gradients are cut to a norm of at most 1.
+
     Adam moves every weight alike, so that a neuron of which a twentieth of the weights
     is left moves a twentieth as far. The rate of a pruned layer is therefore divided by
     the root of its density: halfway to what keeps the movement (Dey, Bergsma &
@@ -170,6 +174,7 @@ def train(
         examples, labels = next(batches)
         optimizer.zero_grad()
         functional.cross_entropy(model(examples), labels).backward()
+        nn.utils.clip_grad_norm_(model.parameters(), _LARGEST_GRADIENT)
         optimizer.step()
         if pruner is not None:
             pruner.step()

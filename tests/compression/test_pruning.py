@@ -134,6 +134,26 @@ def test_sensitivity_asks_for_gradients_first() -> None:
         Sensitivity(network()).importance()
 
 
+def test_what_is_left_of_a_layer_keeps_its_norm_once_for_every_mask() -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 20))
+    before = {name: each.norm() for name, each in model.named_parameters()}
+    pruner = Pruner(
+        model, 0.1, num_steps=4, interval=2, by_gradient=False, rescales=True
+    )
+    for _ in range(6):
+        pruner.step()
+    for name in ("0.weight", "2.weight"):
+        weights = model.get_parameter(name).detach()
+        assert 0 < torch.count_nonzero(weights) < 0.3 * weights.numel()
+        torch.testing.assert_close(weights.norm(), before[name])
+    model.get_parameter("0.weight").data.mul_(0.5)
+    pruner.step()  # the masks are old: what training does to a norm stays
+    torch.testing.assert_close(
+        model.get_parameter("0.weight").norm(), 0.5 * before["0.weight"]
+    )
+
+
 def test_tells_the_density_of_every_layer() -> None:
     model = network()
     pruner = Pruner(model, 0.2, num_steps=10, interval=5)
