@@ -5,6 +5,7 @@ from torch import nn
 from cocodesign.compression import Pruner, prune
 from cocodesign.compression.pruning import Ramp
 from cocodesign.compression.sensitivity import Sensitivity
+from cocodesign.seeding import seeded_globally
 
 
 def network() -> nn.Module:
@@ -135,8 +136,8 @@ def test_sensitivity_asks_for_gradients_first() -> None:
 
 
 def test_what_is_left_of_a_layer_keeps_its_norm_once_for_every_mask() -> None:
-    torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 20))
+    with seeded_globally(0, "layers"):
+        model = nn.Sequential(nn.Linear(40, 30), nn.ReLU(), nn.Linear(30, 20))
     before = {name: each.norm() for name, each in model.named_parameters()}
     pruner = Pruner(
         model, 0.1, num_steps=4, interval=2, by_gradient=False, rescales=True
