@@ -175,8 +175,7 @@ class Pruner:
         splicing: Whether pruned weights go on learning during the ramp.
         rescales: Whether new masks enlarge what is left of a layer until its squares
             sum up to what they did. Each weight that goes takes some of the signal with
-            it, and without normalisation a network of eight layers goes quiet: AlexNet
-            at 3 % density then learned 3 points less in as many steps.
+            it: without normalisation, a network of many layers goes quiet.
         masks: Which weights are kept, if that is known already: there is no ramp then.
 
     Raises:
